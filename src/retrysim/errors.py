@@ -1,0 +1,70 @@
+"""Every error that retrysim raises, as one tree.
+
+RetrysimError
+├── InputError            what was given is wrong; the message says what was expected (CLI: exit 2)
+│   ├── DurationError     a text or number that is no duration
+│   ├── LimitError        a rate limit that is none, or that can never be met
+│   ├── FakeError         a fake that cannot be made or mounted as asked
+│   ├── ScenarioError     a scenario file, with file:line:column
+│   └── AppError          the Celery app cannot be found, imported or simulated
+├── SimulationError       the run cannot go on
+│   ├── Deadlock          a process waits for what can never come
+│   ├── Runaway           a limit of the run was crossed
+│   ├── UnservedHost      a task called a host that no fake serves
+│   └── Unsupported       real Celery can do it, this version of retrysim cannot
+└── Violation             an invariant does not hold (also an AssertionError)
+"""
+
+from __future__ import annotations
+
+
+class RetrysimError(Exception):
+    """Base of everything raised on purpose by retrysim."""
+
+
+class InputError(RetrysimError):
+    """What was given is wrong; the message says what was expected."""
+
+
+class DurationError(InputError, ValueError):
+    """A text or number that is no duration."""
+
+
+class LimitError(InputError, ValueError):
+    """A rate limit that is none, or that can never be met."""
+
+
+class FakeError(InputError):
+    """A fake that cannot be made or mounted as asked."""
+
+
+class ScenarioError(InputError):
+    """A scenario file that cannot be played; the message begins with ``file:line:column``."""
+
+
+class AppError(InputError):
+    """The Celery app cannot be found, imported or simulated."""
+
+
+class SimulationError(RetrysimError):
+    """The run cannot go on."""
+
+
+class Deadlock(SimulationError):  # noqa: N818 - the field's word for it
+    """A process waits for what can never come."""
+
+
+class Runaway(SimulationError):  # noqa: N818
+    """A limit of the run was crossed: events, virtual time, or attempts of one task."""
+
+
+class UnservedHost(SimulationError):  # noqa: N818
+    """A task called a host that no fake serves and that was not allowed."""
+
+
+class Unsupported(SimulationError):  # noqa: N818
+    """Real Celery can do it; this version of retrysim cannot."""
+
+
+class Violation(RetrysimError, AssertionError):  # noqa: N818
+    """An invariant or an expectation does not hold."""
