@@ -1,0 +1,8 @@
+"""A discrete-event simulation on greenlets: processes wait, and time jumps when all of them do."""
+
+from retrysim.kernel.condition import Condition
+from retrysim.kernel.environment import Environment, Limits
+from retrysim.kernel.process import Process
+from retrysim.kernel.streams import Streams
+
+__all__ = ["Condition", "Environment", "Limits", "Process", "Streams"]

@@ -1,0 +1,255 @@
+"""The environment: it runs processes until all of them wait, then lets time jump to the next due event.
+
+The simulation is *idle* when every process waits for something that only another process or the clock can bring, and
+no foreground event is scheduled. Whoever calls ``run`` is the *driver*: processes run on its stack's thread, and
+every wait switches back to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from greenlet import getcurrent, greenlet
+
+from retrysim.clock import VirtualClock, to_datetime
+from retrysim.durations import DAY, format_duration
+from retrysim.errors import Deadlock, Runaway
+from retrysim.kernel.condition import Condition
+from retrysim.kernel.interrupts import Interrupt, routed_interrupts
+from retrysim.kernel.process import Process, Wait
+from retrysim.kernel.schedule import Event, Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one simulation may use before it is called a runaway."""
+
+    events: int = 20_000_000
+    virtual_ns: int = 3_660 * DAY
+    steps_at_one_instant: int = 2_000_000
+    attempts_per_task: int = 1_000
+
+
+class Environment:
+    """Processes, their schedule and the virtual clock that they share."""
+
+    def __init__(self, clock: VirtualClock, *, limits: Limits | None = None) -> None:
+        self.clock = clock
+        self.limits = limits or Limits()
+        self.start_ns = clock.start_ns
+        self._schedule = Schedule()
+        self._ready: deque[Process] = deque()
+        self._processes: dict[greenlet, Process] = {}
+        self._driver: greenlet | None = None
+        self._thread = threading.get_ident()
+        self._failure: BaseException | None = None
+        self._interrupt: Interrupt | None = None
+        self._stopping = False
+        self._steps = 0
+        self._steps_here = 0
+
+    # -- processes ---------------------------------------------------------------------------------------------------
+
+    def spawn(self, function: Callable[[], None], *, name: str, service: bool = False) -> Process:
+        """A new process, ready to run."""
+        process = Process(function, name=name, service=service)
+        self._processes[process.greenlet] = process
+        self._ready.append(process)
+        return process
+
+    @property
+    def current(self) -> Process | None:
+        """The process that runs now; ``None`` outside of all."""
+        return self._processes.get(getcurrent())
+
+    def outside_of_all(self) -> bool:
+        """Whether the caller is no process: the test itself, or another thread."""
+        return getcurrent() not in self._processes
+
+    @property
+    def owns_thread(self) -> bool:
+        """Whether the caller is on the simulation's thread, where waiting is virtual."""
+        return threading.get_ident() == self._thread
+
+    def abandon_all(self) -> None:
+        """End the simulation: no process runs again."""
+        for process in self._processes.values():
+            process.abandon()
+        self._processes.clear()
+        self._ready.clear()
+
+    def abandon(self, process: Process) -> None:
+        """Let one process never run again, whatever it is doing: SIGKILL."""
+        process.abandon()
+        self._processes.pop(process.greenlet, None)
+        if process in self._ready:
+            self._ready.remove(process)
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def schedule(self, ns: int, callback: Callable[[], None], *, daemon: bool = False) -> Event:
+        """Call back at an instant (now, if it has passed). The callback must not wait."""
+        return self._schedule.enter(max(ns, self.clock.ns), callback, daemon=daemon)
+
+    def sleep(self, ns: int) -> None:
+        """Suspend the running process; outside of all processes, let the simulation run that long."""
+        if self.current is None:
+            self.run(until_ns=self.clock.ns + ns)
+        elif ns <= 0:
+            self._yield_now()
+        else:
+            self.wait(Condition(f"{format_duration(ns)} to pass"), timeout_ns=ns)
+
+    def wait(self, condition: Condition, *, timeout_ns: int | None = None, daemon: bool = False) -> bool:
+        """Wait until notified (``True``) or until the timeout has passed (``False``).
+
+        A ``daemon`` wait's timeout does not keep the run alive. Outside of all processes the simulation runs
+        meanwhile; if it becomes idle first, that is a ``Deadlock``.
+        """
+        process = self.current
+        if process is None:
+            return self._drive_until(condition, timeout_ns)
+        wait = process.wait = Wait(condition, partial(self._ready.append, process))
+        self._begin(wait, timeout_ns, daemon)
+        self._switch_to_driver()
+        process.wait = None
+        return wait.notified
+
+    def _begin(self, wait: Wait, timeout_ns: int | None, daemon: bool) -> None:
+        wait.condition.enter(wait)
+        if timeout_ns is not None:
+            wait.timeout = self.schedule(self.clock.ns + timeout_ns, wait.expire, daemon=daemon)
+
+    def _yield_now(self) -> None:
+        process = self.current
+        assert process is not None
+        self._ready.append(process)
+        self._switch_to_driver()
+
+    def _switch_to_driver(self) -> None:
+        assert self._driver is not None
+        self._driver.switch()
+
+    def _drive_until(self, condition: Condition, timeout_ns: int | None) -> bool:
+        done: list[bool] = []
+        wait = Wait(condition, lambda: done.append(True))
+        self._begin(wait, timeout_ns, daemon=False)
+        self.run(until=lambda: bool(done))
+        if not done:
+            raise Deadlock(f"the test waits for {condition.name}, but nothing is left that could bring it")
+        return wait.notified
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Let ``run`` return; the running process goes on with the next ``run``, before all others."""
+        self._stopping = True
+        process = self.current
+        if process is not None:
+            self._ready.appendleft(process)
+            self._switch_to_driver()
+
+    def fail(self, error: BaseException) -> None:
+        """Let ``run`` raise; for what is found out inside a process and concerns the whole run."""
+        self._failure = error
+
+    def run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
+        """Run until idle, until ``until()`` holds, or until an instant (then time stands at that instant).
+
+        Raises ``Runaway`` when a limit is crossed, and whatever a signal handler raises meanwhile.
+        """
+        assert self._driver is None, "run() inside run()"
+        self._driver = getcurrent()
+        self._stopping = False
+        try:
+            with routed_interrupts(self._on_interrupt):
+                self._loop(until, until_ns)
+        finally:
+            self._driver = None
+
+    def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
+        while True:
+            while self._ready:
+                if self._stopping or (until is not None and until()):
+                    return
+                self._resume(self._ready.popleft())
+            if self._stopping or (until is not None and until()):
+                return
+            if not self._jump(until_ns):
+                return
+
+    def _jump(self, until_ns: int | None) -> bool:
+        """Let time jump to the next event and fire it; ``False`` when the run is over."""
+        schedule, clock = self._schedule, self.clock
+        due_ns = schedule.next_ns()
+        if until_ns is None:
+            if not schedule.foreground:
+                return False
+        elif due_ns is None or due_ns > until_ns:
+            clock.advance_to(max(clock.ns, until_ns))
+            return False
+        assert due_ns is not None
+        if due_ns > clock.ns:
+            clock.advance_to(due_ns)
+            self._steps_here = 0
+            self._check_virtual_time()
+        schedule.pop()()
+        self._count_step()
+        return True
+
+    def _resume(self, process: Process) -> None:
+        running = process.greenlet
+        if running.parent is not self._driver:
+            running.parent = self._driver
+        running.switch()
+        self._count_step()
+        while self._interrupt is not None:
+            self._serve_interrupt(running)
+        if running.dead:
+            self._processes.pop(running, None)
+            if process.error is not None:
+                raise process.error
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _count_step(self) -> None:
+        self._steps += 1
+        self._steps_here += 1
+        if self._steps_here > self.limits.steps_at_one_instant:
+            raise Runaway(
+                f"{self._steps_here} steps at {to_datetime(self.clock.ns).isoformat()} and time does not move: "
+                "something runs in a circle without waiting"
+            )
+        if self._steps > self.limits.events:
+            raise Runaway(f"the run took more than {self.limits.events} events (limits: events)")
+
+    def _check_virtual_time(self) -> None:
+        if self.clock.ns - self.start_ns > self.limits.virtual_ns:
+            limit = format_duration(self.limits.virtual_ns)
+            raise Runaway(f"the run took more than {limit} of virtual time (limits: virtual time)")
+
+    # -- interrupts: Ctrl-C and timeouts belong to the driver ----------------------------------------------------------
+
+    def _on_interrupt(self, interrupt: Interrupt) -> None:
+        if self.current is None or self._driver is None:
+            interrupt.serve()
+            return
+        self._interrupt = interrupt
+        self._driver.switch()
+
+    def _serve_interrupt(self, running: greenlet) -> None:
+        assert self._interrupt is not None
+        interrupt, self._interrupt = self._interrupt, None
+        interrupt.serve()
+        running.switch()
+
+    # -- what a person wants to know -----------------------------------------------------------------------------------
+
+    def blocked(self) -> list[Process]:
+        """The processes that wait, without a timeout, for what no schedule will bring; services left out."""
+        return [p for p in self._processes.values() if p.wait is not None and not p.service]
