@@ -1,0 +1,83 @@
+"""Stands in for what waits: ``time.sleep``, and ``threading``'s Condition (so Event, Semaphore, Barrier and Queue too).
+
+Only on the simulation's own thread: another thread (of a telemetry SDK, say) waits in real time as before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from retrysim.clock import grid_ns
+from retrysim.kernel import Condition, Environment
+from retrysim.patches.undo import UndoStack
+
+
+def virtual_sleep(environment: Environment) -> Callable[[float], None]:
+    """What stands in for ``time.sleep``: suspends the process, or, outside of all, lets the simulation run."""
+    real_sleep = time.sleep
+
+    def sleep(secs: float, /) -> None:
+        if not environment.owns_thread:
+            real_sleep(secs)
+        elif secs < 0:
+            raise ValueError("sleep length must be non-negative")
+        else:
+            environment.sleep(grid_ns(secs))
+
+    return sleep
+
+
+def virtual_condition_waits(undo: UndoStack, environment: Environment) -> None:
+    """Let ``threading.Condition.wait``, called inside a process, suspend that process only."""
+    real_wait = threading.Condition.wait
+    real_start = threading.Thread.start
+    starting: list[threading.Thread] = []
+
+    def wait(self: Any, timeout: float | None = None) -> bool:
+        if not environment.owns_thread or environment.current is None or starting:
+            return real_wait(self, timeout)
+        return _wait_virtually(environment, self, timeout)
+
+    def start(self: threading.Thread) -> None:
+        # A real thread says by a real event that it runs.
+        if environment.owns_thread:
+            starting.append(self)
+        try:
+            real_start(self)
+        finally:
+            if environment.owns_thread:
+                starting.remove(self)
+
+    undo.set_attribute(threading.Condition, "wait", wait)
+    undo.set_attribute(threading.Thread, "start", start)
+
+
+def _wait_virtually(environment: Environment, condition: Any, timeout: float | None) -> bool:
+    """``Condition.wait`` with a waiter that ``notify`` releases like the lock it stands for."""
+    if not condition._is_owned():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    waiter = _Waiter()
+    condition._waiters.append(waiter)
+    saved = condition._release_save()
+    try:
+        notified = environment.wait(waiter.condition, timeout_ns=None if timeout is None else grid_ns(timeout))
+    finally:
+        condition._acquire_restore(saved)
+    if not notified and waiter in condition._waiters:
+        condition._waiters.remove(waiter)
+    return notified
+
+
+class _Waiter:
+    """What ``Condition.notify`` releases: a lock, as far as it can see."""
+
+    __slots__ = ("condition",)
+
+    def __init__(self) -> None:
+        self.condition = Condition("a threading.Condition to be notified")
+
+    def release(self) -> None:
+        self.condition.notify()
