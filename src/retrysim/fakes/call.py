@@ -1,0 +1,43 @@
+"""What a fake remembers of one call: when, what, for whom, the answer, and where the limit stood. Never a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: ``served``: it got through the limit (whatever the endpoint then answered); ``limited``: turned away by the limit;
+#: ``refused``: turned away before it was counted (no route, no credentials, malformed); ``broken``: the server or
+#: the network failed.
+Verdict = Literal["served", "limited", "refused", "broken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of one endpoint.
+
+    ``endpoint`` is its name (``GET /1.1/statuses/user_timeline.json``), or method and path where no endpoint matched.
+    ``bucket`` is what the limit is counted for (``/statuses/user_timeline``), ``partition`` an alias of whom it is
+    counted for (``token-1``, in order of appearance); both are empty where nothing is counted. ``limit``,
+    ``remaining`` and ``reset_ns`` are the limit's after the call, on the server's clock; ``None`` where nothing is
+    counted. ``retry_at_ns`` is the first instant, on the caller's clock, at which a limited call would be served;
+    ``None`` for any other call. A connection that broke says in ``broken`` how; its status is what the client saw
+    before it broke, or 0.
+    """
+
+    at_ns: int
+    fake: str
+    endpoint: str
+    status: int
+    decision: Verdict
+    bucket: str = ""
+    partition: str = ""
+    limit: int | None = None
+    remaining: int | None = None
+    reset_ns: int | None = None
+    retry_at_ns: int | None = None
+    broken: str | None = None
+
+    @property
+    def answer(self) -> str:
+        """The answer in one word: the status, or how the connection broke."""
+        return self.broken or str(self.status)

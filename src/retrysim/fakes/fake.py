@@ -1,0 +1,158 @@
+"""A fake API: answers requests as the vendor would, without I/O, and remembers every call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from retrysim.clock import WallClock
+from retrysim.durations import Duration, to_timedelta
+from retrysim.errors import FakeError
+from retrysim.fakes.aliases import Aliases
+from retrysim.fakes.call import Call
+from retrysim.fakes.nearest import nearest
+from retrysim.fakes.pipeline import Outcome, answer
+from retrysim.fakes.request import Request
+from retrysim.fakes.response import Response
+from retrysim.fakes.skew import parse_skew
+from retrysim.fakes.story import Window, count, limited, longest_wait_ns, tell, too_early, windows
+from retrysim.fakes.vendor import Count, Vendor
+
+Observer = Callable[[Call], None]
+
+
+class Fake:
+    """An API at some hosts.
+
+    ``make`` builds the vendor's side in its initial state: endpoints, limits, data. ``prefix`` is the path under which
+    clients find it (``/v1``), which another address may replace. ``clock_skew`` is how far the
+    server's clock is ahead of the caller's (negative: behind). Every call is told to each of ``observers``.
+    Calls may come from several threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hosts: Sequence[str],
+        make: Callable[[], Vendor],
+        *,
+        prefix: str = "",
+        clock_skew: Duration = 0,
+    ) -> None:
+        self.name = name
+        self.hosts = tuple(hosts)
+        self.prefix = prefix
+        self.observers: list[Observer] = []
+        self.calls: list[Call] = []
+        self._skew_ns = parse_skew(clock_skew)
+        self._make = make
+        self._lock = threading.RLock()
+        self._vendor = make()
+        self._names = Aliases()
+
+    def __repr__(self) -> str:
+        return f"<fake {self.name} at {', '.join(self.hosts)}: {len(self.calls)} calls>"
+
+    def reset(self) -> None:
+        """Forget every call and every count; data are as they were when the fake was made."""
+        with self._lock:
+            self._vendor = self._make()
+            self._names = Aliases()
+            self.calls.clear()
+
+    def handle(self, request: Request, now_ns: int | None = None) -> Response:
+        """The answer at an instant (nanoseconds since the epoch), by default now as ``time.time()`` tells it."""
+        at_ns = WallClock().now_ns() if now_ns is None else now_ns
+        with self._lock:
+            outcome = answer(self._vendor, request, at_ns + self._skew_ns)
+            call = self._call(outcome, at_ns)
+            self.calls.append(call)
+        for observe in self.observers:
+            observe(call)
+        return outcome.response
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """What stands for each secret that was seen (``{"783214-x7...": "token-1"}``): to keep it out of texts."""
+        return self._names.secrets
+
+    def endpoints(self) -> list[str]:
+        """The names of the endpoints, and of what was called beside them."""
+        names = dict.fromkeys(self._vendor.router.names())
+        return list(names | dict.fromkeys(call.endpoint for call in self.calls))
+
+    def calls_of(self, endpoint: str) -> list[Call]:
+        """The calls of one endpoint in order of time. Raises ``FakeError`` for one that there is not."""
+        known = self.endpoints()
+        if endpoint not in known:
+            raise FakeError(self._unknown(endpoint, known))
+        return [call for call in self.calls if call.endpoint == endpoint]
+
+    def story(self, endpoint: str) -> str:
+        """The calls of one endpoint as a line: ``180x200 20x429 15m 20x200``."""
+        return tell(self.calls_of(endpoint))
+
+    def per_window(self, endpoint: str) -> list[Window]:
+        """What each partition got of one endpoint, window by window."""
+        return windows(self.calls_of(endpoint))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How often each endpoint gave each answer: ``{"GET /a": {"200": 180, "429": 20}}``."""
+        return count(self.calls)
+
+    @property
+    def calls_while_limited(self) -> list[Call]:
+        """The calls that a limit turned away."""
+        return limited(self.calls)
+
+    @property
+    def came_too_early(self) -> list[Call]:
+        """The calls turned away whose caller had been told before to wait longer."""
+        return too_early(self.calls)
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest that a call turned away was from being served."""
+        return to_timedelta(longest_wait_ns(self.calls))
+
+    def answered(self, endpoint: str, *, status: int | None = None) -> Callable[[], bool]:
+        """A condition to wait for: from now on, the endpoint has answered once (with this status)."""
+        self.calls_of(endpoint)
+        seen = len(self.calls)
+
+        def has_answered() -> bool:
+            return any(c.endpoint == endpoint and status in (None, c.status) for c in self.calls[seen:])
+
+        return has_answered
+
+    def _call(self, outcome: Outcome, at_ns: int) -> Call:
+        response = outcome.response
+        call = Call(
+            at_ns=at_ns,
+            fake=self.name,
+            endpoint=outcome.endpoint,
+            status=response.status,
+            decision=outcome.decision,
+            broken=response.broken.value if response.broken else None,
+        )
+        return call if outcome.count is None else self._with_count(call, outcome.count)
+
+    def _with_count(self, call: Call, told: Count) -> Call:
+        decision, identity = told.decision, told.quota.identity
+        opens_ns = decision.retry_at_ns if call.decision == "limited" else None
+        return replace(
+            call,
+            bucket=told.quota.bucket,
+            partition=self._names.name(identity),
+            limit=decision.limit,
+            remaining=decision.remaining,
+            reset_ns=decision.reset_ns,
+            retry_at_ns=None if opens_ns is None else opens_ns - self._skew_ns,
+        )
+
+    def _unknown(self, endpoint: str, known: Sequence[str]) -> str:
+        if not known:
+            return f"{self.name} has no endpoint {endpoint!r}: none was called"
+        return f"{self.name} has no endpoint {endpoint!r}; nearest: {', '.join(nearest(endpoint, known))}"

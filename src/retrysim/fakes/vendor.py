@@ -1,0 +1,74 @@
+"""The protocol of an API: what one vendor does differently from another; the order of things is the pipeline's."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from retrysim.fakes.reply import Reply
+from retrysim.fakes.request import Request
+from retrysim.fakes.response import Response
+from retrysim.fakes.routing import Routes
+from retrysim.fakes.visit import Identity, Visit
+from retrysim.ratelimit.limiter import Decision, Limiter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """One limit that a call must pass: what it is counted for, and for whom.
+
+    ``key`` is the counter within the limiter, ``name`` the limit's own where an API has several; a ``hidden`` one is
+    shown in no header. ``window_ns`` is its window's length, 0 if it has none.
+    """
+
+    bucket: str
+    limiter: Limiter
+    identity: Identity
+    key: Hashable
+    cost: int = 1
+    name: str = ""
+    hidden: bool = False
+    window_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A quota and what it says to a call."""
+
+    quota: Quota
+    decision: Decision
+
+
+class Vendor(Protocol):
+    """An API behind a fake: endpoints, door, limits, and how its answers look. It may keep state; it does no I/O."""
+
+    @property
+    def router(self) -> Routes:
+        """The endpoints."""
+        ...
+
+    @property
+    def state(self) -> object:
+        """What the endpoints' functions work on."""
+        ...
+
+    def quotas(self, visit: Visit) -> Sequence[Quota]:
+        """The limits that a call must pass, first the one to be shown; raises ``Refusal`` at the door."""
+        ...
+
+    def unmatched(self, request: Request) -> Reply:
+        """What is said where there is no endpoint."""
+        ...
+
+    def malformed(self, what: str) -> Reply:
+        """What is said about a request, a parameter or a body that cannot be read."""
+        ...
+
+    def limited(self, visit: Visit, refused: Count) -> Reply:
+        """What is said to a call that a limit turns away."""
+        ...
+
+    def dress(self, reply: Reply, visit: Visit | None, counts: Sequence[Count], now_ns: int) -> Response:
+        """The reply with the headers of this API; ``visit`` is ``None`` where nothing matched."""
+        ...

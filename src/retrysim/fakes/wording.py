@@ -1,0 +1,63 @@
+"""Texts with gaps, as a dialect writes its headers and bodies: ``{requests.remaining}``, ``{retry:seconds}``.
+
+``{limit}``, ``{remaining}``, ``{used}`` and ``{window}`` (seconds) are numbers; ``{reset:FORM}``, ``{retry:FORM}`` and
+``{now:FORM}`` are instants. Before a dot stands the limit that is meant; without one it is the limit that refused,
+or the first. A text with a gap that nothing fills is not sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from retrysim.durations import SECOND
+from retrysim.errors import FakeError
+from retrysim.fakes.forms import FORMS
+from retrysim.fakes.nearest import did_you_mean
+from retrysim.fakes.vendor import Count
+
+_GAP = re.compile(r"\{(?:([a-z-]+)\.)?([a-z]+)(?::(\w+))?\}")
+_INSTANTS = ("reset", "retry", "now")
+_NUMBERS = ("limit", "remaining", "used", "window")
+
+
+def check_wording(text: str, limits: Collection[str], where: str) -> None:
+    """Raises ``FakeError`` for a gap that nothing could ever fill; ``where`` says whose text it is."""
+    for gap in _GAP.finditer(text):
+        limit, name, form = gap.groups()
+        if limit and limit not in limits:
+            raise FakeError(f"{where}: {gap[0]} names no limit{did_you_mean(limit, limits)}")
+        if name not in _INSTANTS + _NUMBERS:
+            raise FakeError(f"{where}: {gap[0]} cannot be filled{did_you_mean(name, _INSTANTS + _NUMBERS)}")
+        if name in _INSTANTS and form not in FORMS:
+            raise FakeError(f"{where}: {gap[0]} is an instant without a form: expected one of {', '.join(FORMS)}")
+
+
+def fill(text: str, counts: Mapping[str, Count], now_ns: int) -> str | None:
+    """The text without gaps, or ``None``; ``counts[""]`` is the limit that is meant without a name."""
+    words: list[str] = []
+    end = 0
+    for gap in _GAP.finditer(text):
+        limit, name, form = gap.groups()
+        word = _now(form, now_ns) if name == "now" else _word(name, form, counts.get(limit or ""), now_ns)
+        if word is None:
+            return None
+        words += (text[end : gap.start()], word)
+        end = gap.end()
+    return "".join(words) + text[end:]
+
+
+def _now(form: str, now_ns: int) -> str:
+    return FORMS[form].text(now_ns, now_ns)
+
+
+def _word(name: str, form: str | None, told: Count | None, now_ns: int) -> str | None:
+    if told is None:
+        return None
+    decision = told.decision
+    if form:
+        at_ns = decision.retry_at_ns if name == "retry" else decision.reset_ns
+        return None if at_ns is None else FORMS[form].text(at_ns, now_ns)
+    if name == "window":
+        return str(told.quota.window_ns // SECOND)
+    return str({"limit": decision.limit, "used": decision.limit - decision.remaining}.get(name, decision.remaining))
