@@ -1,0 +1,50 @@
+"""aiohttp: the one method of its TCP connector that opens connections, and the one that hands them out."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from retrysim.wire.broken import refused_error
+from retrysim.wire.memory_transport import MemoryTransport
+from retrysim.wire.network import Network
+from retrysim.wire.origin import Origin, make_origin
+from retrysim.wire.undo import Replacements
+
+
+def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+    """Patch ``aiohttp.connector``. A proxy is passed by."""
+    connector = module.TCPConnector
+    real_create, real_connect = connector._create_connection, connector.connect
+
+    async def _create_connection(self: Any, req: Any, traces: Any, timeout: Any) -> Any:
+        conversation = network.converse(_origin(req))
+        if conversation is None:
+            return await real_create(self, req, traces, timeout)
+
+        def refusal() -> Exception:
+            error: Exception = module.ClientConnectorError(req.connection_key, refused_error())
+            return error
+
+        protocol = self._factory()
+        protocol.connection_made(MemoryTransport(protocol, conversation, network.lifeline, refusal))
+        return protocol
+
+    async def connect(self: Any, req: Any, traces: Any, timeout: Any) -> Any:
+        """A connection from the pool or a new one; not one that was opened before the installation."""
+        connection = await real_connect(self, req, traces, timeout)
+        while _is_outdated(connection, req, network):
+            connection.close()
+            connection = await real_connect(self, req, traces, timeout)
+        return connection
+
+    replacements.replace(connector, "_create_connection", _create_connection)
+    replacements.replace(connector, "connect", connect)
+
+
+def _is_outdated(connection: Any, req: Any, network: Network) -> bool:
+    return not isinstance(connection.transport, MemoryTransport) and network.serves(_origin(req))
+
+
+def _origin(req: Any) -> Origin:
+    return make_origin("https" if req.is_ssl() else "http", req.url.raw_host, req.url.port)

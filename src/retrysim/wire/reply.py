@@ -1,0 +1,25 @@
+"""What the server's side puts on the line after a request: bytes, when, and what becomes of the connection then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Ending(Enum):
+    """What becomes of a connection after a reply."""
+
+    OPEN = "open"  # it is kept alive for the next request
+    CLOSED = "closed"  # the peer closes it: end of file
+    RESET = "reset"  # the peer resets it
+    SILENT = "silent"  # nothing more ever comes
+    REFUSED = "refused"  # it was never there: the connect should have failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """``data`` arrives ``latency_ns`` after the request was sent; then the connection does what ``ending`` says."""
+
+    data: bytes = b""
+    latency_ns: int = 0
+    ending: Ending = Ending.OPEN
