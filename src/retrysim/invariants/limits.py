@@ -1,0 +1,102 @@
+"""Invariants about rate limits: is the quota kept, and does a retry start when the limit lets it?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from retrysim.clock import to_datetime
+from retrysim.durations import format_duration
+from retrysim.invariants.invariant import Judgement, Problem
+from retrysim.trace import ApiCalled, TaskHistory, Trace
+
+
+def quota_is_respected(trace: Trace) -> Judgement:
+    """No window of a limit served more calls than the limit says."""
+    served: Counter[tuple[str, str | None, str | None, int]] = Counter()
+    problems = []
+    limited = [call for call in trace.of(ApiCalled) if call.limit is not None and call.reset_ns is not None]
+    for call in limited:
+        if call.decision != "served":
+            continue
+        window = (call.fake, call.bucket, call.partition, call.reset_ns or 0)
+        served[window] += 1
+        if call.limit is not None and served[window] > call.limit:
+            text = (
+                f"{_caller(trace, call)} got call {served[window]} of {call.bucket} served in a window of {call.limit} "
+                f"({call.partition}, until {_time(call.reset_ns or 0)})"
+            )
+            problems.append(Problem(text=text, task_id=call.task_id))
+    return Judgement(judged=len(limited), of="call of a limited endpoint", problems=tuple(problems))
+
+
+def retries_start_at_reset(trace: Trace) -> Judgement:
+    """Every attempt that was refused for its rate is followed by a retry that starts when the limit opens again.
+
+    Exactly then: not a microsecond earlier, and not later.
+    """
+    judged = 0
+    problems = []
+    for task in trace.tasks.values():
+        for refused, started_ns in _refused_attempts(task):
+            judged += 1
+            text = _judge_retry(task, refused, started_ns)
+            if text:
+                problems.append(Problem(text=text, task_id=task.task_id))
+    return Judgement(judged=judged, of="attempt that was refused for its rate", problems=tuple(problems))
+
+
+def _refused_attempts(task: TaskHistory) -> Iterator[tuple[ApiCalled, int | None]]:
+    """Each attempt's first refused call, and when the next attempt started."""
+    starts = {attempt.number: attempt.start_ns for attempt in task.attempts}
+    seen: set[int] = set()
+    for call in task.api_calls:
+        if call.decision == "limited" and call.attempt is not None and call.attempt not in seen:
+            seen.add(call.attempt)
+            yield call, starts.get(call.attempt + 1)
+
+
+def _judge_retry(task: TaskHistory, refused: ApiCalled, started_ns: int | None) -> str | None:
+    opens_ns = refused.retry_at_ns
+    if started_ns is None:
+        return (
+            f"{task.label} was refused ({refused.status}, {refused.endpoint}) at {_time(refused.at_ns)} "
+            f"and never tried again: {task.timeline}"
+        )
+    if opens_ns is None or started_ns == opens_ns:
+        return None
+    apart = format_duration(abs(started_ns - opens_ns))
+    when = "before" if started_ns < opens_ns else "after"
+    return (
+        f"{task.label} started its retry {apart} {when} the reset "
+        f"(at {_time(started_ns)}, reset {_time(opens_ns)}, {refused.endpoint})"
+    )
+
+
+def nobody_calls_while_limited(trace: Trace) -> Judgement:
+    """Nobody calls an endpoint again before the instant at which a refusal said it would be served."""
+    closed_until: dict[tuple[str, str | None, str | None], int] = {}
+    problems = []
+    calls = trace.of(ApiCalled)
+    for call in calls:
+        key = (call.fake, call.bucket, call.partition)
+        until_ns = closed_until.get(key, 0)
+        if call.at_ns < until_ns:
+            text = (
+                f"{_caller(trace, call)} called {call.endpoint} {format_duration(until_ns - call.at_ns)} too early "
+                f"(at {_time(call.at_ns)}, closed until {_time(until_ns)})"
+            )
+            problems.append(Problem(text=text, task_id=call.task_id))
+        if call.decision == "limited" and call.retry_at_ns is not None and call.at_ns >= until_ns:
+            closed_until[key] = call.retry_at_ns
+    return Judgement(judged=len(calls), of="API call", problems=tuple(problems))
+
+
+def _caller(trace: Trace, call: ApiCalled) -> str:
+    return trace.tasks[call.task_id].label if call.task_id in trace.tasks else "somebody outside of all tasks"
+
+
+def _time(ns: int) -> str:
+    """``12:15:00``, with the fraction where there is one."""
+    text = to_datetime(ns).strftime("%H:%M:%S.%f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,42 @@
+"""What happened: typed events in the order of time, the views of them, and their form on disk."""
+
+from retrysim.trace.events import (
+    ApiCalled,
+    Event,
+    RunEnded,
+    TaskFailed,
+    TaskIgnored,
+    TaskReceived,
+    TaskRejected,
+    TaskRetried,
+    TaskRevoked,
+    TaskSent,
+    TaskStarted,
+    TaskSucceeded,
+    WorkerReady,
+    WorkerStopped,
+)
+from retrysim.trace.history import TaskHistory, Trace, is_named
+from retrysim.trace.ndjson import dump_ndjson, load_ndjson
+
+__all__ = [
+    "ApiCalled",
+    "Event",
+    "RunEnded",
+    "TaskFailed",
+    "TaskHistory",
+    "TaskIgnored",
+    "TaskReceived",
+    "TaskRejected",
+    "TaskRetried",
+    "TaskRevoked",
+    "TaskSent",
+    "TaskStarted",
+    "TaskSucceeded",
+    "Trace",
+    "WorkerReady",
+    "WorkerStopped",
+    "dump_ndjson",
+    "is_named",
+    "load_ndjson",
+]

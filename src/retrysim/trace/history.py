@@ -1,0 +1,219 @@
+"""Views of a trace: the events of one run, and what they say of each task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from retrysim.durations import format_duration
+from retrysim.trace.events import (
+    ApiCalled,
+    Event,
+    RunEnded,
+    TaskEvent,
+    TaskFailed,
+    TaskIgnored,
+    TaskRejected,
+    TaskRetried,
+    TaskRevoked,
+    TaskSent,
+    TaskStarted,
+    TaskSucceeded,
+)
+
+E = TypeVar("E", bound=Event)
+
+#: The event that ends an attempt or a task -> the state Celery gives it.
+STATES: dict[type[Event], str] = {
+    TaskRetried: "RETRY",
+    TaskSucceeded: "SUCCESS",
+    TaskFailed: "FAILURE",
+    TaskRevoked: "REVOKED",
+    TaskRejected: "REJECTED",
+    TaskIgnored: "IGNORED",
+}
+#: The states after which nothing more happens to a task.
+SETTLED = frozenset({"SUCCESS", "FAILURE", "REVOKED", "REJECTED", "IGNORED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a task's body; ``end_ns`` is ``None`` while it runs, ``state`` what it ended in."""
+
+    number: int
+    worker: str
+    start_ns: int
+    end_ns: int | None
+    state: str
+
+
+def is_named(name: str, wanted: str) -> bool:
+    """Whether a task's full name is the wanted one, or ends in it: ``proj.tasks.fetch`` is named ``fetch``."""
+    return name == wanted or name.endswith("." + wanted)
+
+
+class TaskHistory:
+    """All that happened to one task, its calls to fakes included."""
+
+    def __init__(self, task_id: str, events: Sequence[TaskEvent], calls: Sequence[ApiCalled]) -> None:
+        self.task_id = task_id
+        self.events = events
+        self.api_calls = calls
+
+    def __repr__(self) -> str:
+        return f"<task {self.label}: {self.timeline}>"
+
+    @cached_property
+    def name(self) -> str:
+        return next((e.name for e in self.events if isinstance(e, TaskSent | TaskStarted)), "unknown task")
+
+    @property
+    def label(self) -> str:
+        """``name[first characters of the id]``, as Celery's log writes it, shortened."""
+        return f"{self.name}[{self.task_id[:8]}]"
+
+    @cached_property
+    def state(self) -> str:
+        """Celery's state after the last event: PENDING, RECEIVED, STARTED, RETRY, SUCCESS, ..."""
+        for event in reversed(self.events):
+            if isinstance(event, TaskRejected) and event.requeue:
+                continue
+            if type(event) in STATES:
+                return STATES[type(event)]
+            if isinstance(event, TaskStarted):
+                return "STARTED"
+        return "PENDING"
+
+    @property
+    def settled(self) -> bool:
+        return self.state in SETTLED
+
+    @cached_property
+    def settled_at_ns(self) -> int | None:
+        """When the task reached its last state; ``None`` while it is not settled."""
+        return self._outcomes[-1].at_ns if self.settled else None
+
+    @cached_property
+    def sent_at_ns(self) -> int | None:
+        return next((e.at_ns for e in self.events if isinstance(e, TaskSent)), None)
+
+    @cached_property
+    def attempts(self) -> list[Attempt]:
+        """The executions of the body, in the order in which they began."""
+        attempts: list[Attempt] = []
+        for event in self.events:
+            if isinstance(event, TaskStarted):
+                attempts.append(Attempt(event.attempt, event.worker, event.at_ns, None, "STARTED"))
+            elif type(event) in STATES and attempts and attempts[-1].end_ns is None:
+                last = attempts[-1]
+                attempts[-1] = Attempt(last.number, last.worker, last.start_ns, event.at_ns, STATES[type(event)])
+        return attempts
+
+    @cached_property
+    def retries(self) -> list[TaskRetried]:
+        return [e for e in self.events if isinstance(e, TaskRetried)]
+
+    @cached_property
+    def failure(self) -> TaskFailed | None:
+        return next((e for e in reversed(self.events) if isinstance(e, TaskFailed)), None)
+
+    @cached_property
+    def _outcomes(self) -> list[TaskEvent]:
+        return [e for e in self.events if type(e) in STATES]
+
+    @cached_property
+    def timeline(self) -> str:
+        """The states with the time between them: ``"RETRY 15m SUCCESS"``; ``"PENDING"`` when nothing happened yet."""
+        words: list[str] = []
+        before = self.sent_at_ns
+        for event in self._outcomes:
+            if before is not None and event.at_ns > before:
+                words.append(format_duration(event.at_ns - before))
+            words.append(STATES[type(event)])
+            before = event.at_ns
+        if not self._outcomes or not self.settled:
+            words += [] if self.state == "RETRY" else [self.state]
+        return " ".join(words)
+
+    @cached_property
+    def calls(self) -> str:
+        """The answers to its API calls, attempts divided by bars: ``"429 200 | 200"``."""
+        by_attempt: dict[int | None, list[str]] = {}
+        for call in self.api_calls:
+            by_attempt.setdefault(call.attempt, []).append(call.answer)
+        return " | ".join(" ".join(statuses) for statuses in by_attempt.values())
+
+
+class Trace:
+    """The events of one run in the order in which they happened; everything else is computed from them."""
+
+    def __init__(self, *, seed: int = 0, start_ns: int = 0, events: Iterable[Event] = ()) -> None:
+        self.seed = seed
+        self.start_ns = start_ns
+        self._events: list[Event] = list(events)
+        self._histories: dict[str, TaskHistory] = {}
+        self._counted = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._events)
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} events>"
+
+    def append(self, event: Event) -> None:
+        self._events.append(event)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one type."""
+        return [event for event in self._events if isinstance(event, kind)]
+
+    @property
+    def tasks(self) -> dict[str, TaskHistory]:
+        """Every task by its id, in the order in which they were first heard of."""
+        if self._counted != len(self._events):
+            self._histories = self._group()
+            self._counted = len(self._events)
+        return self._histories
+
+    def _group(self) -> dict[str, TaskHistory]:
+        events: dict[str, list[TaskEvent]] = {}
+        calls: dict[str, list[ApiCalled]] = {}
+        for event in self._events:
+            if isinstance(event, TaskEvent):
+                events.setdefault(event.task_id, []).append(event)
+            elif isinstance(event, ApiCalled) and event.task_id is not None:
+                calls.setdefault(event.task_id, []).append(event)
+        return {task_id: TaskHistory(task_id, found, calls.get(task_id, ())) for task_id, found in events.items()}
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many tasks are in which state."""
+        return Counter(task.state for task in self.tasks.values())
+
+    @property
+    def ended(self) -> RunEnded | None:
+        """How the last run ended; ``None`` before the first."""
+        return next((e for e in reversed(self._events) if isinstance(e, RunEnded)), None)
+
+    @property
+    def last_settled_ns(self) -> int:
+        """When the last task settled; the start, if none did."""
+        return max((t.settled_at_ns for t in self.tasks.values() if t.settled_at_ns is not None), default=self.start_ns)
+
+    def lost(self) -> dict[str, str]:
+        """The tasks that will never settle (id -> why). Nothing is lost before a run ended idle."""
+        ended = self.ended
+        if ended is None or not ended.idle:
+            return {}
+        holding = dict(ended.holding)
+        return {
+            task_id: holding.get(task_id, "no queue, no timer and no worker holds it any more")
+            for task_id, task in self.tasks.items()
+            if not task.settled
+        }

@@ -1,0 +1,49 @@
+"""A trace on disk: one JSON object a line, the first one a header; the same run gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from retrysim.errors import InputError
+from retrysim.trace.events import KINDS, Event
+from retrysim.trace.history import Trace
+
+FORMAT = "retrysim-trace/1"
+
+
+def dump_ndjson(trace: Trace) -> str:
+    """The text of a trace; instants are integer nanoseconds since the epoch."""
+    header = {"format": FORMAT, "seed": trace.seed, "start_ns": trace.start_ns}
+    lines = [header, *({"event": event.kind, **_as_dict(event)} for event in trace)]
+    return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+
+
+def _as_dict(event: Event) -> dict[str, Any]:
+    return {field.name: getattr(event, field.name) for field in fields(event)}
+
+
+def load_ndjson(text: str) -> Trace:
+    """Read a trace back; raises ``InputError`` for what is none."""
+    lines = text.splitlines()
+    try:
+        header = json.loads(lines[0])
+        if header["format"] != FORMAT:
+            raise InputError(f"a trace of format {header['format']!r}: this version reads {FORMAT!r}")
+        return Trace(seed=header["seed"], start_ns=header["start_ns"], events=_events(lines[1:]))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not a trace of retrysim: expected lines of JSON, the first a header ({error!r})") from error
+
+
+def _events(lines: Iterable[str]) -> list[Event]:
+    return [_event(json.loads(line)) for line in lines]
+
+
+def _event(values: dict[str, Any]) -> Event:
+    kind = KINDS[values.pop("event")]
+    if "holding" in values:
+        values["holding"] = tuple((task_id, where) for task_id, where in values["holding"])
+        values["blocked"] = tuple(values["blocked"])
+    return kind(**values)
