@@ -1,0 +1,109 @@
+"""An item: one way to play a scenario, that is one value of each list where the file gives several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+from retrysim.errors import ScenarioError
+from retrysim.scenarios.expectation import Expect
+from retrysim.scenarios.kinds import Broker, CeleryMode
+from retrysim.scenarios.scenario import Scenario
+from retrysim.scenarios.schema import ScenarioSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioItem:
+    """One item of a scenario.
+
+    ``id`` is unique in its scenario; ``broker`` is ``None`` where the app's own URL says it; without a worker
+    (``eager``, ``always_eager``) the broker, the number of workers and the concurrency mean nothing. ``expect`` is
+    what is expected of this item, its overrides included.
+    """
+
+    scenario: Scenario
+    id: str
+    seed: int
+    celery: CeleryMode
+    broker: Broker | None
+    worker_count: int
+    concurrency: int
+    expect: Expect
+
+    @property
+    def file(self) -> str:
+        return self.scenario.file
+
+    @property
+    def line(self) -> int:
+        return self.scenario.line
+
+    def expectation_error(self, key: str, message: str, *inside: str | int) -> ScenarioError:
+        """An error about an expectation of this item (or a value inside it), at the block that it comes from."""
+        return self.scenario.error((self.scenario.spec.block_of(key, self.celery), key, *inside), message)
+
+
+def items_of(scenario: Scenario, *, seed: int | None = None) -> tuple[ScenarioItem, ...]:
+    """The items of a scenario, in the order of its lists; a ``seed`` takes the place of those in the file.
+
+    An id begins with the way Celery is run and names each further value that the file lists several of, and a seed that
+    is not the file's: ``worker``, ``worker-redis``, ``worker-4`` (concurrency), ``worker-2x4`` (workers of that
+    concurrency), ``eager-seed7``.
+    """
+    spec = scenario.spec
+    seeds = (seed,) if seed is not None else spec.seeds or (spec.seed,)
+    names_seed = seed is not None or len(seeds) > 1
+    return tuple(
+        _item(scenario, surroundings, one_seed, names_seed=names_seed)
+        for mode in spec.celery
+        for surroundings in _surroundings(spec, mode)
+        for one_seed in seeds
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surroundings:
+    celery: CeleryMode
+    broker: Broker | None
+    worker_count: int
+    concurrency: int
+    label: str
+
+
+def _surroundings(spec: ScenarioSpec, mode: CeleryMode) -> list[_Surroundings]:
+    """Each broker with each number of workers and each concurrency; one only where no worker runs."""
+    shapes = product(spec.broker or (None,), spec.workers.count, spec.workers.concurrency)
+    surroundings = [
+        _Surroundings(
+            celery=mode,
+            broker=broker,
+            worker_count=count,
+            concurrency=concurrency,
+            label="-".join([mode, *_distinctions(spec, broker, count, concurrency)]),
+        )
+        for broker, count, concurrency in shapes
+    ]
+    return surroundings if mode == "worker" else [replace(surroundings[0], label=mode)]
+
+
+def _distinctions(spec: ScenarioSpec, broker: Broker | None, count: int, concurrency: int) -> Iterator[str]:
+    if broker is not None and spec.broker is not None and len(spec.broker) > 1:
+        yield broker
+    if len(spec.workers.count) > 1:
+        yield f"{count}x{concurrency}"
+    elif len(spec.workers.concurrency) > 1:
+        yield str(concurrency)
+
+
+def _item(scenario: Scenario, surroundings: _Surroundings, seed: int, *, names_seed: bool) -> ScenarioItem:
+    return ScenarioItem(
+        scenario=scenario,
+        id=f"{surroundings.label}-seed{seed}" if names_seed else surroundings.label,
+        seed=seed,
+        celery=surroundings.celery,
+        broker=surroundings.broker,
+        worker_count=surroundings.worker_count,
+        concurrency=surroundings.concurrency,
+        expect=scenario.spec.expected_of(surroundings.celery),
+    )

@@ -1,0 +1,177 @@
+"""The kinds of value in a scenario: checked text in the file, exact integers in the model, words in the JSON Schema.
+
+Each kind is an annotated type. Those of time read text and give integers of nanoseconds, so that nothing behind the
+loader parses a duration again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+from retrysim.clock import to_ns
+from retrysim.durations import parse_duration
+from retrysim.errors import DurationError
+
+T = TypeVar("T")
+
+#: What 64 bits hold: traces keep instants as such integers. In years: 292 from the epoch, 2262.
+LARGEST_NS = 2**63 - 1
+#: A range of seeds longer than this is a typing error, not a test.
+MAX_SEEDS = 10_000
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})", re.ASCII)
+_DURATION_EXAMPLE = "such as 15 minutes, 2.5s, or seconds"
+_INSTANT_EXAMPLE = "with its zone, such as 2015-08-03T12:15:00Z"
+
+CeleryMode = Literal["worker", "eager", "always_eager"]
+Broker = Literal["memory", "redis"]
+#: Celery's states that a task can be in when a run ends.
+State = Literal["PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED", "IGNORED"]
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Strict(), Field(ge=0)]
+Positive = Annotated[int, Strict(), Field(gt=0)]
+
+
+def expected(what: str, *, among: Iterable[str] = (), word: str | None = None) -> PydanticCustomError:
+    """An error that will read ``expected WHAT; got ...``, with what is nearest to the word, or to what was got."""
+    return PydanticCustomError("expected", "expected {what}", {"what": what, "among": list(among), "word": word})
+
+
+def rule(sentence: str) -> PydanticCustomError:
+    """An error that says it all itself."""
+    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A point in time as a file gives it: an instant, or a duration after an origin that the key names."""
+
+    ns: int
+    is_instant: bool
+
+    def after(self, origin_ns: int) -> int:
+        """Nanoseconds since the epoch, given the origin's."""
+        return self.ns if self.is_instant else origin_ns + self.ns
+
+
+def _duration_ns(given: object) -> int:
+    ns = parsed_duration(given)
+    if ns is None:
+        raise expected(f"a duration, {_DURATION_EXAMPLE}")
+    return ns
+
+
+def _instant_ns(given: object) -> int:
+    ns = parsed_instant(given)
+    if ns is None:
+        raise expected(f"an instant {_INSTANT_EXAMPLE}")
+    return ns
+
+
+def _moment(given: object) -> Moment:
+    instant = parsed_instant(given)
+    if instant is not None:
+        return Moment(ns=instant, is_instant=True)
+    duration = parsed_duration(given)
+    if duration is None:
+        raise expected(f"a duration, {_DURATION_EXAMPLE}, or an instant {_INSTANT_EXAMPLE}")
+    return Moment(ns=duration, is_instant=False)
+
+
+def parsed_duration(given: object) -> int | None:
+    """Nanoseconds of a duration, or ``None`` for what is none or does not fit in 64 bits."""
+    if not isinstance(given, str | int | float):
+        return None
+    try:
+        ns = parse_duration(given)
+    except DurationError:
+        return None
+    return ns if ns <= LARGEST_NS else None
+
+
+def parsed_instant(given: object) -> int | None:
+    """Nanoseconds since the epoch of an instant with its zone, or ``None`` for what is none."""
+    if not isinstance(given, str) or not _INSTANT.fullmatch(given):
+        return None
+    try:
+        ns = to_ns(datetime.fromisoformat(given))
+    except ValueError:  # the 30th of February
+        return None
+    return ns if 0 <= ns <= LARGEST_NS else None
+
+
+def _seeds(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    match = _RANGE.fullmatch(given)
+    if not match:
+        raise expected("a list of seeds, or a range with both its ends, such as 0..19")
+    first, last = int(match[1]), int(match[2])
+    if not first <= last < first + MAX_SEEDS:
+        raise expected(f"a range that counts upwards, of at most {MAX_SEEDS} seeds")
+    return list(range(first, last + 1))
+
+
+class _OneOrMany:
+    """Lets a single value stand for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda given: given if isinstance(given, list) else [given], handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        array = handler(schema)
+        return {"anyOf": [array["items"], array]}
+
+
+class _IfGiven:
+    """Lets a key be left out (``None`` in the model) without letting it be empty (``None`` in the file)."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        given_type, _none = get_args(source)
+        return handler(given_type)
+
+
+OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
+IfGiven = Annotated[T | None, _IfGiven()]
+
+DURATION_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 minutes", "1h30m", 2.5]}
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2015-08-03T12:15:00Z"]}
+_MOMENT_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 minutes", "2015-08-03T12:15:00Z"]}
+
+DurationNs = Annotated[int, PlainValidator(_duration_ns), WithJsonSchema(DURATION_SCHEMA)]
+InstantNs = Annotated[int, PlainValidator(_instant_ns), WithJsonSchema(_INSTANT_SCHEMA)]
+When = Annotated[Moment, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
+Seeds = Annotated[
+    tuple[Count, ...],
+    Field(min_length=1),
+    BeforeValidator(_seeds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
+                {"type": "string", "pattern": r"^\d{1,9}\.\.\d{1,9}$"},
+            ]
+        }
+    ),
+]

@@ -1,0 +1,77 @@
+"""Loads scenario files: text, document, model, rules; the first thing that is wrong is the error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from retrysim.errors import ScenarioError
+from retrysim.scenarios.complaint import complain, got
+from retrysim.scenarios.composer import compose
+from retrysim.scenarios.document import Document
+from retrysim.scenarios.nearest import nearest
+from retrysim.scenarios.rules import broken_rule
+from retrysim.scenarios.scenario import Scenario
+from retrysim.scenarios.schema import ScenarioSpec
+
+#: How the name of a scenario file ends.
+SUFFIX = ".scenario.yaml"
+
+
+def load(path: str | Path) -> Scenario:
+    """The scenario in a file.
+
+    Raises ``ScenarioError``, and nothing else, for what cannot be read, is not YAML, or is no scenario. Its message
+    begins with ``file:line:column``, names the key, and says what was expected and what came close.
+    """
+    path = Path(path)
+    return loads(_text(path), file=str(path))
+
+
+def loads(text: str, *, file: str = "scenario") -> Scenario:
+    """The scenario in a text; ``file`` is the name that errors show."""
+    document = compose(text, file=file)
+    scenario = Scenario(spec=_spec(document), document=document)
+    if broken := broken_rule(scenario.spec, document):
+        raise broken
+    return scenario
+
+
+def _spec(document: Document) -> ScenarioSpec:
+    if not isinstance(document.value, dict):
+        expected = "expected a scenario: a mapping with at least name, app and submit"
+        raise document.error((), f"{expected}; got {got(document.value)}")
+    try:
+        return ScenarioSpec.model_validate(document.value)
+    except ValidationError as invalid:
+        raise complain(document, invalid) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        close = nearest(path.name.removesuffix(SUFFIX), _names_beside(path))
+        hint = f"; did you mean '{close}{SUFFIX}'?" if close else ""
+        raise ScenarioError(f"{path}:1:1: no such file{hint}") from None
+    except IsADirectoryError:
+        raise ScenarioError(f"{path}:1:1: is a folder; name its files, such as {path / ('*' + SUFFIX)}") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}:1:1: cannot be read: {error.strerror}") from None
+    return _decoded(data, path)
+
+
+def _names_beside(path: Path) -> list[str]:
+    return sorted(sibling.name.removesuffix(SUFFIX) for sibling in path.parent.glob("*" + SUFFIX))
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].split(b"\n")
+        column = len(before[-1].decode("utf-8-sig", errors="replace")) + 1
+        raise ScenarioError(
+            f"{path}:{len(before)}:{column}: not UTF-8: byte 0x{data[error.start]:02x}; save the file as UTF-8"
+        ) from None

@@ -1,0 +1,36 @@
+"""Makes the JSON Schema of the models: ``python -m retrysim.scenarios.publish`` publishes it.
+
+It is published as a file because each version of pydantic spells the same schema in its own way.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from retrysim.scenarios.published import SCHEMA_FILE
+from retrysim.scenarios.schema import ScenarioSpec
+
+
+def made_schema_text() -> str:
+    """The schema of the models, as it is to be published."""
+    schema: dict[str, Any] = _without_noise(ScenarioSpec.model_json_schema(by_alias=True))
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "retrysim scenario"}
+    return json.dumps(head | schema, indent=2) + "\n"
+
+
+def _without_noise(node: Any, *, names: bool = False) -> Any:
+    """Without titles and defaults, which are Python's and not the file's; ``names`` says that the keys are names."""
+    if isinstance(node, list):
+        return [_without_noise(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_noise(value, names=not names and key in ("properties", "patternProperties", "$defs"))
+        for key, value in node.items()
+        if names or key not in ("title", "default")
+    }
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(made_schema_text(), encoding="utf-8")

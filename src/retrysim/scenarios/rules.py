@@ -1,0 +1,96 @@
+"""The rules that hold between the keys of a scenario, each with what to do when it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from retrysim.errors import ScenarioError
+from retrysim.scenarios.document import Document, KeyPath
+from retrysim.scenarios.expectation import Expect
+from retrysim.scenarios.kinds import CeleryMode
+from retrysim.scenarios.schema import ScenarioSpec, Submission
+
+Broken = Iterator[tuple[KeyPath, str]]
+
+
+def broken_rule(spec: ScenarioSpec, document: Document) -> ScenarioError | None:
+    """An error for the first value in the file that breaks a rule."""
+    broken = [*_one_of_two(spec), *_no_value_twice(spec), *_hostname(spec), *_times(spec), *_expectations(spec)]
+    if not broken:
+        return None
+    path, message = min(broken, key=lambda one: _line_and_column(document, one[0]))
+    return document.error(path, message)
+
+
+def _line_and_column(document: Document, path: KeyPath) -> tuple[int, int]:
+    position = document.position(path)
+    return position.line, position.column
+
+
+def _one_of_two(spec: ScenarioSpec) -> Broken:
+    for one, other in (("seed", "seeds"), ("until", "run_for")):
+        if one in spec.given and other in spec.given:
+            yield (other,), f"{one} is given too; keep one of them"
+    for index, submission in enumerate(spec.submit):
+        yield from _one_of_two_times(submission, ("submit", index))
+
+
+def _one_of_two_times(submission: Submission, path: KeyPath) -> Broken:
+    if submission.countdown_ns is not None and submission.eta_ns is not None:
+        yield (*path, "eta"), "countdown is given too; keep one of them"
+    for option in ("args", "kwargs", "countdown", "eta", "expires", "queue"):
+        if option in submission.options:
+            yield (*path, "options", option), f"{option} is a key of the submission itself; move it out of options"
+
+
+def _no_value_twice(spec: ScenarioSpec) -> Broken:
+    axes: dict[KeyPath, tuple[object, ...]] = {
+        ("celery",): spec.celery,
+        ("broker",): spec.broker or (),
+        ("workers", "count"): spec.workers.count,
+        ("workers", "concurrency"): spec.workers.concurrency,
+        ("seeds",): spec.seeds or (),
+    }
+    for path, values in axes.items():
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                yield (*path, index), f"{value} is in the list already; each value is an item of its own"
+
+
+def _hostname(spec: ScenarioSpec) -> Broken:
+    if spec.workers.hostname is not None and spec.workers.count != (1,):
+        yield ("workers", "hostname"), "several workers cannot share a node name; leave hostname out, or keep count: 1"
+
+
+def _times(spec: ScenarioSpec) -> Broken:
+    for index, submission in enumerate(spec.submit):
+        if submission.at.after(spec.start_ns) < spec.start_ns:
+            yield ("submit", index, "at"), "is before the start; a task is submitted at the start or later"
+    if spec.until_ns is not None and spec.until_ns < spec.start_ns:
+        yield ("until",), "is before the start; a run ends at the start or later"
+
+
+def _expectations(spec: ScenarioSpec) -> Broken:
+    yield from _expected_of_tasks(spec, "expect", spec.expect)
+    for mode, override in spec.overrides.items():
+        yield from _expected_of_tasks(spec, f"expect_{mode}", override)
+        if override.given and mode not in spec.celery:
+            yield (f"expect_{mode}",), f"no item is {mode}; add {mode} to celery, or remove this"
+    for mode in spec.celery:
+        yield from _differs_from_itself(spec, mode)
+
+
+def _expected_of_tasks(spec: ScenarioSpec, block: str, expect: Expect) -> Broken:
+    tasks = sum(submission.times for submission in spec.submit)
+    if expect.attempts_at_ns is not None and tasks != 1:
+        yield (block, "attempts_at"), f"is for a scenario that submits one task; this one submits {tasks}"
+    if isinstance(expect.results, list) and len(expect.results) != tasks:
+        what = f"expected one result for each submitted task, {tasks} in all; got {len(expect.results)}"
+        yield (block, "results"), what
+
+
+def _differs_from_itself(spec: ScenarioSpec, mode: CeleryMode) -> Broken:
+    if spec.expected_of(mode).differs_from == mode:
+        others = " or ".join(f"expect_{other}" for other in spec.overrides if other != mode)
+        path = (spec.block_of("differs_from", mode), "differs_from")
+        yield path, f"an item that is {mode} cannot differ from itself; move this to {others}"

@@ -1,0 +1,214 @@
+"""The models of a scenario file: every key that one may have, with its kind, its default and its meaning.
+
+The published JSON Schema is made from these models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+
+from retrysim.scenarios.block import Block
+from retrysim.scenarios.expectation import Expect
+from retrysim.scenarios.kinds import (
+    DURATION_SCHEMA,
+    Broker,
+    CeleryMode,
+    Count,
+    DurationNs,
+    IfGiven,
+    InstantNs,
+    Moment,
+    OneOrMany,
+    Positive,
+    Seeds,
+    Text,
+    When,
+    expected,
+)
+
+#: In ``cost``: every task that is not named.
+OTHERS = "*"
+#: 2020-01-01T00:00:00Z.
+DEFAULT_START_NS = 1_577_836_800_000_000_000
+
+
+def _cost(given: object) -> object:
+    return given if isinstance(given, dict) else {OTHERS: given}
+
+
+def _variable(given: str) -> str:
+    if "\0" in given:
+        raise expected("text without NUL characters, which no environment variable can hold")
+    return given
+
+
+_COSTS_SCHEMA = {"type": "object", "additionalProperties": DURATION_SCHEMA}
+Cost = Annotated[
+    dict[Text, DurationNs], BeforeValidator(_cost), WithJsonSchema({"anyOf": [DURATION_SCHEMA, _COSTS_SCHEMA]})
+]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variable = Annotated[str, AfterValidator(_variable)]
+FakeOptions = Annotated[
+    dict[str, JsonValue],
+    BeforeValidator(lambda given: {} if given is None else given),
+    WithJsonSchema({"type": ["object", "null"]}),
+]
+
+
+class Workers(Block):
+    """The workers that run the tasks; they are all alike."""
+
+    count: OneOrMany[Positive] = Field(default=(1,), description="How many workers run, one or a list. Default: 1.")
+    concurrency: OneOrMany[Positive] = Field(
+        default=(1,),
+        description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
+    )
+    queues: IfGiven[OneOrMany[Text]] = Field(
+        default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
+    )
+    hostname: IfGiven[Text] = Field(
+        default=None, description="The node name of the one worker, as `celery worker -n` takes it."
+    )
+
+
+class Submission(Block):
+    """One call of `apply_async`, or several that are alike."""
+
+    task: Text = Field(description="The task's name, or the end of it where that is clear.", examples=["fetch_tweets"])
+    times: Count = Field(default=1, description="How often it is submitted. Default: 1.")
+    args: tuple[JsonValue, ...] = Field(default=(), description="The task's positional arguments.")
+    kwargs: dict[str, JsonValue] = Field(default={}, description="The task's keyword arguments.")
+    at: When = Field(
+        default_factory=lambda: Moment(ns=0, is_instant=False),
+        description="When it is first submitted: a duration from the start, or an instant. Default: the start.",
+    )
+    every_ns: DurationNs = Field(
+        default=0,
+        alias="every",
+        description="The time between one submission and the next; without it all come at once.",
+    )
+    countdown_ns: IfGiven[DurationNs] = Field(
+        default=None, alias="countdown", description="How long after its submission the task may start."
+    )
+    eta_ns: IfGiven[InstantNs] = Field(
+        default=None, alias="eta", description="The instant from which on the task may start."
+    )
+    expires: IfGiven[When] = Field(
+        default=None, description="When the task expires: a duration from its submission, or an instant."
+    )
+    queue: IfGiven[Text] = Field(default=None, description="The queue it is sent to; else where the app routes it.")
+    options: dict[str, JsonValue] = Field(
+        default={}, description="Other options of `apply_async`.", examples=[{"priority": 3}]
+    )
+
+    def instants_ns(self, start_ns: int) -> Iterator[int]:
+        """When each of the submissions happens, in nanoseconds since the epoch."""
+        first = self.at.after(start_ns)
+        return (first + index * self.every_ns for index in range(self.times))
+
+
+class Limits(Block):
+    """What a run must not exceed; crossing one is a runaway, which names the busiest task."""
+
+    events: IfGiven[Positive] = Field(default=None, description="Events of the simulation.")
+    virtual_time_ns: IfGiven[DurationNs] = Field(
+        default=None, alias="virtual_time", description="Virtual time from the start."
+    )
+    attempts_per_task: IfGiven[Positive] = Field(default=None, description="Executions of one task's body.")
+
+
+class ScenarioSpec(Block):
+    """A retrysim scenario: an app, the fakes around it, what is submitted, and what must come of it.
+
+    Where a key says "one or a list", each value of the list is an item of its own.
+    """
+
+    name: Text = Field(
+        description="What the scenario shows, as a sentence.", examples=["a 200-call user loses nothing"]
+    )
+    app: Text = Field(description="The Celery app, as `celery -A` takes it.", examples=["proj.celery:app"])
+    description: IfGiven[str] = Field(default=None, description="More about it, for people.")
+    tags: OneOrMany[Text] = Field(default=(), description="Words to select scenarios by.")
+    xfail: IfGiven[Text] = Field(default=None, description="Why it is known to fail; passing is then a failure.")
+    env: dict[VariableName, Variable] = Field(
+        default={}, description="Environment variables, set before the app is imported.", examples=[{"TOKEN": "fake"}]
+    )
+    start_ns: InstantNs = Field(
+        default=DEFAULT_START_NS,
+        alias="start",
+        description="The instant at which virtual time starts. Default: 2020-01-01T00:00:00Z.",
+    )
+    seed: Count = Field(
+        default=0, description="The seed that task ids, jitter and shuffles are drawn from. Default: 0."
+    )
+    seeds: IfGiven[Seeds] = Field(
+        default=None,
+        description="Several seeds, each an item of its own: a list, or a range with both its ends.",
+        examples=[[1, 2, 3], "0..19"],
+    )
+    celery: OneOrMany[CeleryMode] = Field(
+        default=("worker",),
+        description=(
+            "How tasks are run, one or a list: by a `worker`, the default; `eager`, where they are submitted, with "
+            "retries on the virtual clock; or `always_eager`, which is Celery's own task_always_eager."
+        ),
+        examples=["worker", ["worker", "eager"]],
+    )
+    broker: IfGiven[OneOrMany[Broker]] = Field(
+        default=None, description="The kind of broker, one or a list. Default: that of the app's own URL."
+    )
+    workers: Workers = Field(default_factory=Workers, description="How many workers run the tasks, and how.")
+    cost_ns: Cost = Field(
+        default={},
+        alias="cost",
+        description="The virtual time that a task's body takes: for all tasks, or by name (`*`: those not named).",
+        examples=["200ms", {"fetch_tweets": "2s", "*": "10ms"}],
+    )
+    fakes: dict[Text, FakeOptions] = Field(
+        default={},
+        description="The fake APIs that are served, by name, each with its own options.",
+        examples=[{"twitter": {"era": "2013-2015"}}],
+    )
+    submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(description="The tasks that are submitted.")
+    until: IfGiven[When] = Field(
+        default=None,
+        description="When the run ends at the latest: a duration from the start, or an instant. Default: when idle.",
+    )
+    run_for_ns: IfGiven[DurationNs] = Field(
+        default=None, alias="run_for", description="How long the run lasts at most. Default: until it is idle."
+    )
+    limits: Limits = Field(default_factory=Limits, description="What the run must not exceed.")
+    expect: Expect = Field(default_factory=Expect, description="What is expected of every item.")
+    expect_worker: Expect = Field(
+        default_factory=Expect, description="What is expected of worker items: each key here replaces that of `expect`."
+    )
+    expect_eager: Expect = Field(
+        default_factory=Expect, description="What is expected of eager items: each key here replaces that of `expect`."
+    )
+    expect_always_eager: Expect = Field(
+        default_factory=Expect,
+        description="What is expected of always_eager items: each key here replaces that of `expect`.",
+    )
+
+    @property
+    def overrides(self) -> dict[CeleryMode, Expect]:
+        """What each way of running Celery has instead of the common expectations."""
+        return {"worker": self.expect_worker, "eager": self.expect_eager, "always_eager": self.expect_always_eager}
+
+    def expected_of(self, mode: CeleryMode) -> Expect:
+        """All that is expected of the items that run Celery in this way."""
+        return self.expect.overridden_by(self.overrides[mode])
+
+    def block_of(self, key: str, mode: CeleryMode) -> str:
+        """The block of the file that an expectation of such an item comes from: ``expect`` or ``expect_eager``."""
+        return f"expect_{mode}" if key in self.overrides[mode].given else "expect"
+
+    @property
+    def until_ns(self) -> int | None:
+        """The instant at which the run ends at the latest, if there is one."""
+        if self.run_for_ns is not None:
+            return self.start_ns + self.run_for_ns
+        return None if self.until is None else self.until.after(self.start_ns)

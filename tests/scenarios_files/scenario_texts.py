@@ -1,0 +1,93 @@
+"""Good scenario files, as texts: the suite does not keep them as files, which pytest would play."""
+
+from __future__ import annotations
+
+#: The smallest scenario.
+SMALL = """\
+name: an add task
+app: proj.celery:app
+submit:
+  - task: add
+"""
+
+#: The one of the documentation.
+USER_200_CALLS = """\
+# scenarios/user_200_calls.scenario.yaml
+name: a 200-call user loses nothing
+app: scenarios.apps.twitter_user:app    # what `celery -A` takes
+env: {TWITTER_TOKEN: fake}              # set before the app is imported
+start: 2015-08-03T12:00:00Z
+celery: [worker, eager]                 # each value of a list is an item of its own
+broker: memory                          # memory | redis; without it, the kind in the app's own URL
+workers: {count: 1, concurrency: 4}
+fakes:
+  twitter: {era: 2013-2015}
+submit:
+  - {task: fetch_tweets, times: 200, kwargs: {user_id: 783214}}
+expect:
+  states: {SUCCESS: 200}
+  retried: {tasks: 20, at: reset}
+  story: {GET /1.1/statuses/user_timeline.json: 180x200 20x429 15m 20x200}
+  elapsed: 15 minutes
+  invariants: [every_task_settles, retries_start_at_reset, quota_is_respected]
+"""
+
+#: Every key that there is.
+EVERY_KEY = """\
+name: every key
+app: proj.celery:app
+description: |
+  All of them.
+tags: [slow, twitter]
+xfail: celery#1234
+env:
+  TOKEN: "1234"
+start: 2015-08-03T17:30:00+05:30
+seeds: 0..2
+celery: [worker, eager]
+broker: [memory, redis]
+workers:
+  count: 2
+  concurrency: [1, 4]
+  queues: [high, low]
+cost: {fetch_tweets: 2s, "*": 10 ms}
+fakes:
+  twitter:
+  github: {limits: {core: 5 per hour}}
+submit:
+  - task: fetch_tweets
+    times: 3
+    args: [1, 1.5, true, null, 12_000, [x]]
+    kwargs: {user_id: 783214}
+    at: 2s
+    every: 1m
+    countdown: 30
+    expires: 2015-08-03T13:00:00Z
+    queue: high
+    options: {priority: 3}
+  - {task: add, at: 2015-08-03T12:00:05Z, eta: 2015-08-03T12:15:00Z, expires: 1h}
+until: 2h
+limits: {events: 100000, virtual_time: 1 day, attempts_per_task: 50}
+expect:
+  states: {SUCCESS: 3, FAILURE: 1}
+  retried: {tasks: 2, at: [2s, 4s]}
+  attempts: 6
+  elapsed: 15m
+  timelines: {SUCCESS: 2, RETRY 900s SUCCESS: 1, RETRY 2s RETRY 2s FAILURE: 1}
+  story:
+    GET /items: 200
+    github: {GET /user: 2x200  1h 200}
+  calls:
+    POST /items: {}
+    twitter: {GET /items: {200: 3, 429: 1, refused: 2}}
+  results: [1, 2, 3, null]
+  exception: "ValueError: no such user"
+  invariants: [every_task_settles, {quota_is_respected: {fake: twitter}}]
+expect_worker:
+  differs_from: eager
+expect_eager:
+  attempts: {fetch_tweets: 3, add: 1}
+  elapsed: 0s
+"""
+
+GOOD = {"small": SMALL, "user_200_calls": USER_200_CALLS, "every_key": EVERY_KEY}
