@@ -1,0 +1,58 @@
+"""Finds a Celery app by what ``celery -A`` takes, and says in one line why it cannot."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+from celery import Celery
+from celery.app.utils import find_app as celery_find_app
+
+from retrysim.errors import AppError
+
+
+def find_app(app: Any) -> Any:
+    """The app itself, or the one that a text like ``"proj"`` or ``"proj.celery:app"`` names.
+
+    Raises ``AppError`` with the last line of the traceback when importing it fails.
+    """
+    if not isinstance(app, str):
+        return _checked(app, repr(app))
+    try:
+        found = celery_find_app(app)
+    except Exception as error:
+        raise AppError(_explain(app, error)) from error
+    except SystemExit as error:
+        raise AppError(f"the app {app!r} cannot be imported: it ended the interpreter ({error!r})") from error
+    return _checked(found, repr(app))
+
+
+def _checked(app: Any, named: str) -> Any:
+    if not isinstance(app, Celery):
+        raise AppError(
+            f"{named} is no Celery app but a {type(app).__name__}: expected an app, or what `celery -A` takes, "
+            'such as "proj" or "proj.celery:app"'
+        )
+    return app
+
+
+def _explain(name: str, error: Exception) -> str:
+    reason = traceback.format_exception_only(error)[-1].strip()
+    message = f"the app {name!r} cannot be imported: {reason}{_place(error)}"
+    if variable := _missing_variable(error):
+        message += f"\nadd `env: {{{variable}: ...}}` to the scenario, or set {variable} before the app is imported"
+    return message
+
+
+def _place(error: Exception) -> str:
+    """Where it happened, if that was in a module that was being imported."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "<module>"]
+    frames = [f for f in frames if "importlib" not in f.filename and not f.filename.startswith("<")]
+    return f" ({os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+
+
+def _missing_variable(error: Exception) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    from_environ = bool(frames) and frames[-1].name == "__getitem__" and frames[-1].filename == os.__file__
+    return str(error.args[0]) if isinstance(error, KeyError) and from_environ else None

@@ -1,0 +1,140 @@
+"""Borrows a Celery app for one simulation: its broker, results and caches are ours meanwhile, and given back after.
+
+Nothing of the user's configuration is written to: one more layer is laid over it, and taken off at the end.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import threading
+import uuid
+from typing import Any, Protocol
+
+import celery.app.base
+import celery.app.task
+import celery.canvas
+from celery import _state
+from celery.backends.base import DisabledBackend
+from kombu import pools, transport
+
+from retrysim.celery.results import ResultStore
+from retrysim.errors import AppError
+from retrysim.kernel import Environment
+from retrysim.patches import UndoStack
+
+#: Set in the environment, these beat the app's configuration and would lead to a real server.
+_BEATING_THE_CONFIG = (
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_WRITE_URL",
+    "CELERY_RESULT_BACKEND",
+)
+
+
+class Broker(Protocol):
+    """A simulated broker: a kombu transport class and the URL under which the app shall know it."""
+
+    name: str
+    url: str
+    transport: Any
+
+    def waiting(self) -> dict[str, list[str]]:
+        """The ids of the tasks that wait in each queue."""
+        ...
+
+
+def prepare(app: Any) -> None:
+    """Import the app's task modules and evaluate its lazy tasks: before time is frozen, so that they see real dates."""
+    app.loader.import_default_modules()
+    app.finalize()
+    for task in app.tasks.values():
+        task.backend  # noqa: B018 - evaluates what is lazy
+
+
+def borrow(undo: UndoStack, app: Any, broker: Broker, environment: Environment, *, always_eager: bool) -> None:
+    """Let ``app`` publish to ``broker`` and store its results in the simulation, until ``undo`` is unwound."""
+    for variable in _BEATING_THE_CONFIG:
+        undo.remove_item(os.environ, variable)
+    _check(app, always_eager)
+    _serve_transport(undo, broker)
+    disabled = isinstance(app.backend, DisabledBackend)
+    _overlay_config(
+        undo, app, {"broker_url": broker.url, "broker_read_url": broker.url, "broker_write_url": broker.url,
+                    "broker_transport_options": {}, "task_always_eager": always_eager},
+    )  # fmt: skip
+    _fresh_caches(undo, app)
+    if not disabled:
+        app._backend_cache = ResultStore(app, environment)
+    _become_current(undo, app)
+
+
+def _check(app: Any, always_eager: bool) -> None:
+    if app.conf.task_always_eager and not always_eager:
+        raise AppError(
+            f"the app {app.main!r} has task_always_eager = True: its tasks run inside delay(), so no worker, no wait "
+            "and no retry is left to simulate. Set task_always_eager = False for the simulation "
+            "(to see what it does: celery: always_eager)"
+        )
+
+
+def _serve_transport(undo: UndoStack, broker: Broker) -> None:
+    undo.set_item(transport.TRANSPORT_ALIASES, broker.name, lambda: broker.transport)
+    undo.set_item(transport._transport_cache, broker.name, broker.transport)
+
+
+def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:
+    """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile lands in it, too."""
+    conf = app.conf
+    before = conf.changes
+    conf.maps.insert(0, settings)
+    conf.__dict__["changes"] = settings
+
+    def take_off() -> None:
+        conf.maps[:] = [layer for layer in conf.maps if layer is not settings]
+        conf.__dict__["changes"] = before
+
+    undo.then(take_off)
+
+
+def _fresh_caches(undo: UndoStack, app: Any) -> None:
+    """What the app computed from its real broker and backend is put aside; what it computes from ours, forgotten."""
+    for name, value in (("_pool", None), ("_backend_cache", None), ("_local", threading.local())):
+        undo.set_attribute(app, name, value)
+    amqp = copy.copy(app.amqp)
+    for cached in ("queues", "router", "send_task_message", "_rtable"):
+        amqp.__dict__.pop(cached, None)
+    amqp._producer_pool = None
+    for name, value in (("amqp", amqp), ("control", None), ("events", None)):
+        undo.set_attribute(app, name, value)
+        if value is None:
+            del app.__dict__[name]
+    for group in (pools.connections, pools.producers):
+        undo.callback(_forget_new, group, frozenset(group))
+    for task in app.tasks.values():
+        undo.set_attribute(task, "__trace__", None)
+        if getattr(task, "_exec_options", None) is not None:
+            undo.set_attribute(task, "_exec_options", None)
+
+
+def _forget_new(group: dict[Any, Any], before: frozenset[Any]) -> None:
+    """Take the pools of our broker out of kombu's global groups (which are keyed by a hash of the connection)."""
+    for key in [key for key in group if key not in before]:
+        dict.pop(group, key)
+
+
+def draw_task_ids(undo: UndoStack, stream: random.Random) -> None:
+    """Let Celery draw task ids from a stream of their own: what else draws a UUID does not change them."""
+
+    def task_id() -> str:
+        return str(uuid.UUID(int=stream.getrandbits(128), version=4))
+
+    for module in (celery.app.base, celery.app.task, celery.canvas):
+        undo.set_attribute(module, "uuid", task_id)
+
+
+def _become_current(undo: UndoStack, app: Any) -> None:
+    undo.set_attribute(_state._tls, "current_app", app)
+    undo.set_attribute(_state, "default_app", app)
+    undo.set_attribute(_state, "_task_join_will_block", False)

@@ -1,0 +1,54 @@
+"""Imports an app under the environment variables of a scenario, again if they are others than last time.
+
+An app that reads its settings at import (a broker URL, a token) keeps what it read. So two scenarios of one process
+that give it different values each get an app of their own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from retrysim.celery.finding import find_app
+from retrysim.celery.hosting import prepare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Imported:
+    """An app, the variables it saw, and the modules that came with it."""
+
+    app: Any
+    variables: Mapping[str, str]
+    modules: frozenset[str]
+
+
+def import_app(name: str, variables: Mapping[str, str]) -> Any:
+    """The app that ``celery -A`` would find, imported and finalised; raises ``AppError``."""
+    imported = _imports().get(name)
+    if imported is not None and dict(imported.variables) == dict(variables):
+        return imported.app
+    if imported is not None:
+        for module in imported.modules:
+            sys.modules.pop(module, None)
+    before = frozenset(sys.modules)
+    app = find_app(name)
+    prepare(app)
+    own = frozenset(module for module in sys.modules if module not in before and _is_own(sys.modules[module]))
+    _imports()[name] = _Imported(app=app, variables=dict(variables), modules=own)
+    return app
+
+
+@cache
+def _imports() -> dict[str, _Imported]:
+    return {}
+
+
+def _is_own(module: ModuleType) -> bool:
+    """Whether a module belongs to the project: not installed, not the standard library."""
+    file = getattr(module, "__file__", None)
+    return file is not None and "site-packages" not in file and not file.startswith(str(Path(sys.prefix)))

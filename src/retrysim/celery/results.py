@@ -1,0 +1,91 @@
+"""The default result store of a simulation: Celery's key-value backend over a dict, with TTLs in virtual time.
+
+Not ``cache+memory://``: that one is a module-global LRU of 5000 results without TTL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from celery import states
+from celery.backends.base import KeyValueStoreBackend
+from celery.exceptions import TimeoutError as ResultTimeout
+
+from retrysim.clock import grid_ns
+from retrysim.durations import SECOND
+from retrysim.kernel import Condition, Environment
+
+
+class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
+    """Results of one simulation; ``get()`` waits in virtual time and polls nothing."""
+
+    supports_native_join = True
+    implements_incr = True
+    thread_safe = True
+    persistent = True
+
+    def __init__(self, app: Any, environment: Environment) -> None:
+        self._environment = environment
+        self._changed = Condition("a result")
+        self._values: dict[bytes, tuple[bytes | int, int | None]] = {}  # key -> value, when it expires
+        super().__init__(app)
+
+    def as_uri(self, include_password: bool = False) -> str:
+        return "simulated://"
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> Any:
+        value, expires_ns = self._values.get(key, (None, None))
+        if expires_ns is not None and expires_ns <= self._environment.clock.ns:
+            del self._values[key]
+            return None
+        return value
+
+    def mget(self, keys: Iterable[bytes]) -> list[Any]:
+        return [self.get(key) for key in keys]
+
+    def set(self, key: bytes, value: bytes) -> None:
+        self._values[key] = (value, self._expires_ns(self.expires))
+        self._changed.notify_all()
+
+    def delete(self, key: bytes) -> None:
+        self._values.pop(key, None)
+
+    def incr(self, key: bytes) -> int:
+        value = int(self.get(key) or 0) + 1
+        self._values[key] = (value, self._values.get(key, (None, None))[1])
+        return value
+
+    def expire(self, key: bytes, value: float) -> None:
+        if key in self._values:
+            self._values[key] = (self._values[key][0], self._expires_ns(value))
+
+    def _expires_ns(self, seconds: float | None) -> int | None:
+        return self._environment.clock.ns + int(seconds * SECOND) if seconds else None
+
+    # -- waiting -------------------------------------------------------------------------------------------------------
+
+    def wait_for(
+        self,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_interval: Callable[[], None] | None = None,
+    ) -> Any:
+        """Wait until the task is ready: from a test this drives the simulation."""
+        self._ensure_not_eager()
+        deadline_ns = None if timeout is None else self._environment.clock.ns + grid_ns(timeout)
+        while True:
+            meta = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                return meta
+            if on_interval:
+                on_interval()
+            left_ns = None if deadline_ns is None else deadline_ns - self._environment.clock.ns
+            if left_ns is not None and left_ns <= 0:
+                raise ResultTimeout("The operation timed out.")
+            self._changed.name = f"the result of task {task_id}"
+            self._environment.wait(self._changed, timeout_ns=left_ns)

@@ -1,0 +1,28 @@
+"""The command group: ``retrysim run``, ``retrysim validate``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from retrysim.cli.run import run
+from retrysim.cli.validate import validate
+
+_EPILOG = """\b
+Example:
+  retrysim run scenarios/user_200_calls.scenario.yaml
+"""
+
+
+@click.group(epilog=_EPILOG)
+@click.version_option(package_name="retrysim")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Find out what Celery retries really do: your app, in virtual time, against fakes of rate-limited APIs."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+main.add_command(run)
+main.add_command(validate)

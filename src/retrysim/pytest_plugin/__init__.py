@@ -1,0 +1,57 @@
+"""The pytest plugin: fixture ``sim``, and scenario files as test items. Nothing heavy is imported until one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from retrysim.simulation import Simulation
+
+#: As in retrysim.scenarios, which is not imported for a pytest run without scenario files.
+_SUFFIX = ".scenario.yaml"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("retrysim")
+    group.addoption(
+        "--retrysim-seed",
+        metavar="N",
+        type=int,
+        default=None,
+        help="the seed of every simulation, in place of those in markers and scenario files",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "retrysim(seed=0, start=..., allow=(...)): keyword arguments of the simulation of fixture `sim`"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not file_path.name.endswith(_SUFFIX):
+        return None
+    from retrysim.pytest_plugin.scenario_items import ScenarioFile
+
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+@pytest.fixture
+def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    """A simulation that begins before the test's first line and is undone after its last.
+
+    ``@pytest.mark.retrysim(seed=7)`` gives it keyword arguments; ``--retrysim-seed=7`` wins over the marker's seed.
+    """
+    from retrysim.simulation import Simulation
+
+    marker = request.node.get_closest_marker("retrysim")
+    settings = {} if marker is None else dict(marker.kwargs)
+    seed = request.config.getoption("--retrysim-seed")
+    if seed is not None:
+        settings["seed"] = seed
+    with Simulation(**settings) as simulation:
+        yield simulation

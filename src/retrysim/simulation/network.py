@@ -1,0 +1,91 @@
+"""Which host is which fake, what tasks may really call, and the record of every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery._state import get_current_task
+
+from retrysim.clock import VirtualClock
+from retrysim.errors import FakeError, UnservedHost
+from retrysim.fakes.call import Call
+from retrysim.fakes.fake import Fake
+from retrysim.fakes.request import Request
+from retrysim.fakes.response import Response
+from retrysim.patches import UndoStack
+from retrysim.simulation.secrets import redactor
+from retrysim.trace import ApiCalled, Trace
+from retrysim.wire import Interceptor
+
+
+class Network:
+    """The hosts of one simulation."""
+
+    def __init__(self, trace: Trace, clock: VirtualClock, allowed: tuple[str, ...]) -> None:
+        self._trace = trace
+        self._clock = clock
+        self._allowed = set(allowed)
+        self._handlers: dict[str, Callable[[Request], Response]] = {}
+        self._fakes: list[Fake] = []
+        self.attempt_of: Callable[[str], int] = lambda _task_id: 1
+        self.redact = redactor(self._aliases)
+
+    def connect(self, undo: UndoStack) -> None:
+        """Put the wire in place until ``undo`` is unwound."""
+        undo.enter_context(Interceptor(self._find))
+
+    def allow(self, host: str) -> None:
+        self._allowed.add(host)
+
+    def serve(self, fake: Fake, at: str | None) -> Fake:
+        """Let the fake answer for its hosts, or for those of the URL ``at``."""
+        from retrysim.fakes.mount import Mounted
+
+        served: Any = fake if at is None else Mounted(fake, at)
+        for host in served.hosts:
+            if host in self._handlers:
+                raise FakeError(f"{host} is served already: serve a second fake of it at another host, with at=")
+        for host in served.hosts:
+            self._handlers[host] = lambda request: served.handle(request, self._clock.ns)
+        if fake not in self._fakes:
+            self._fakes.append(fake)
+            fake.observers.append(self._record)
+        return fake
+
+    def _find(self, scheme: str, host: str, port: int) -> Callable[[Request], Response] | None:
+        handler = self._handlers.get(f"{host}:{port}") or self._handlers.get(host)
+        if handler is not None:
+            return handler
+        if get_current_task() is None or not self._allowed.isdisjoint({host, f"{host}:{port}"}):
+            return None
+        served = ", ".join(sorted(self._handlers)) or "none"
+        raise UnservedHost(
+            f"a task called {scheme}://{host}:{port}, which no fake serves (served: {served}). "
+            f'Serve it: sim.serve(API("{scheme}://{host}", ...)); or let it be real: sim.allow("{host}:{port}")'
+        )
+
+    def _record(self, call: Call) -> None:
+        task = get_current_task()
+        task_id = None if task is None else task.request.id
+        self._trace.append(
+            ApiCalled(
+                at_ns=call.at_ns,
+                fake=call.fake,
+                endpoint=call.endpoint,
+                status=call.status,
+                decision=call.decision,
+                bucket=call.bucket,
+                partition=call.partition,
+                limit=call.limit,
+                remaining=call.remaining,
+                reset_ns=call.reset_ns,
+                retry_at_ns=call.retry_at_ns,
+                task_id=task_id,
+                attempt=None if task_id is None else self.attempt_of(task_id),
+                broken=call.broken,
+            )
+        )
+
+    def _aliases(self) -> dict[str, str]:
+        return {secret: alias for fake in self._fakes for secret, alias in fake.aliases.items()}

@@ -1,0 +1,246 @@
+"""Plays one item of a scenario on the simulation, and judges it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from celery import signals
+
+from retrysim.celery.imports import import_app
+from retrysim.clock import GRID_NS, to_datetime
+from retrysim.errors import AppError, FakeError, InputError, SimulationError
+from retrysim.invariants.invariant import Finding, Problem
+from retrysim.kernel import Limits
+from retrysim.patches import UndoStack
+from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
+from retrysim.scenarios.nearest import did_you_mean
+from retrysim.simulation.expectations import Run, judge_run
+from retrysim.simulation.outcome import Outcome
+from retrysim.simulation.simulation import Simulation
+from retrysim.trace import is_named
+
+_REAL = {"perf_counter_ns": time.perf_counter_ns}  # in a container: freezegun replaces a saved global
+
+
+def play(item: ScenarioItem, *, trace_dir: Path | None = None) -> Outcome:
+    """Play an item and judge it; with a folder, its trace is kept there as ``NAME.ndjson``.
+
+    Raises ``ScenarioError`` for what proves wrong only now: a name of an app, task, fake or invariant.
+    """
+    began_ns = _REAL["perf_counter_ns"]()
+    with _environment_variables(item):
+        run, failure = _run(item)
+        findings = failure + ([] if failure else judge_run(item, run))
+        if not failure and item.expect.differs_from is not None:
+            findings += _judge_difference(item, run)
+    outcome = Outcome(
+        item=item,
+        trace=run.trace,
+        findings=findings,
+        elapsed_ns=run.end_ns - run.trace.start_ns,
+        wall_ns=_REAL["perf_counter_ns"]() - began_ns,
+    )
+    if trace_dir is not None:
+        (trace_dir / f"{_file_name(item)}.ndjson").write_text(outcome.ndjson, encoding="utf-8")
+    return outcome
+
+
+def _file_name(item: ScenarioItem) -> str:
+    stem = Path(item.file).name.split(".")[0]
+    return re.sub(r"[^\w.-]+", "-", f"{stem}-{item.id}")
+
+
+@contextmanager
+def _environment_variables(item: ScenarioItem) -> Iterator[None]:
+    with UndoStack() as undo:
+        for name, value in item.scenario.spec.env.items():
+            undo.set_item(os.environ, name, value)
+        yield
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def _run(item: ScenarioItem) -> tuple[Run, list[Finding]]:
+    spec = item.scenario.spec
+    app = _app(item)
+    _check_tasks(item, app)
+    if item.broker not in (None, "memory"):
+        raise item.scenario.error(("broker",), f"{item.broker!r} is not simulated yet; write memory")
+    if item.worker_count > 1:
+        raise item.scenario.error(("workers", "count"), "more than one worker is not simulated yet; write 1")
+    simulation = Simulation(seed=item.seed, start=to_datetime(spec.start_ns), limits=_limits(item))
+    with UndoStack() as undo, simulation as sim:
+        results = _collect_results(undo)
+        _charge_costs(undo, item, sim)
+        for name in spec.fakes:
+            sim.serve(_fake(item, name))
+        _start(item, sim, app)
+        submitted: list[str] = []
+        sim.environment.spawn(partial(_submit_all, item, sim, app, submitted), name="the client")
+        failure = _run_to_the_end(item, sim)
+        run = Run(trace=sim.trace, end_ns=sim.environment.clock.ns, results=results, submitted=submitted)
+    return run, failure
+
+
+def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[Finding]:
+    until_ns = item.scenario.spec.until_ns
+    try:
+        if until_ns is None:
+            sim.run()
+        else:
+            sim.run(until=to_datetime(until_ns))
+    except SimulationError as error:
+        return [Finding(invariant=type(error).__name__, problems=(Problem(text=str(error)),))]
+    return []
+
+
+def _app(item: ScenarioItem) -> Any:
+    try:
+        return import_app(item.scenario.spec.app, item.scenario.spec.env)
+    except AppError as error:
+        raise item.scenario.error(("app",), str(error)) from error.__cause__
+
+
+def _limits(item: ScenarioItem) -> Limits:
+    given = item.scenario.spec.limits
+    values = {
+        "events": given.events,
+        "virtual_ns": given.virtual_time_ns,
+        "attempts_per_task": given.attempts_per_task,
+    }
+    return replace(Limits(), **{name: value for name, value in values.items() if value is not None})
+
+
+def _fake(item: ScenarioItem, name: str) -> Any:
+    from retrysim.fakes.catalogue import make_fake
+
+    try:
+        return make_fake(name, item.scenario.spec.fakes[name], seed=item.seed)
+    except (FakeError, InputError) as error:
+        raise item.scenario.error(("fakes", name), str(error)) from error
+
+
+def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
+    workers = item.scenario.spec.workers
+    if item.celery == "worker":
+        options = {"queues": list(workers.queues)} if workers.queues else {}
+        name = (workers.hostname or "worker-1").rpartition("@")[2]
+        sim.start_worker(app, concurrency=item.concurrency, name=name, **options)
+    elif item.celery == "eager":
+        sim.run_eagerly(app)
+    else:
+        sim.run_always_eagerly(app)
+
+
+# -- submitting --------------------------------------------------------------------------------------------------------
+
+
+def _check_tasks(item: ScenarioItem, app: Any) -> None:
+    for index, submission in enumerate(item.scenario.spec.submit):
+        _task(item, app, index, submission.task)
+
+
+def _task(item: ScenarioItem, app: Any, index: int, name: str) -> Any:
+    """The task of that name, or the one whose name ends so."""
+    if name in app.tasks:
+        return app.tasks[name]
+    ending = [task for task in app.tasks if is_named(task, name)]
+    # Celery shares @app.task among all apps of a process: those of the app's own module come first.
+    module = item.scenario.spec.app.partition(":")[0]
+    ending = [task for task in ending if task.startswith(f"{module}.")] or ending
+    if len(ending) == 1:
+        return app.tasks[ending[0]]
+    own = sorted(task for task in app.tasks if not task.startswith("celery."))
+    path = ("submit", index, "task")
+    if ending:
+        raise item.scenario.error(path, f"{name!r} is not clear: {' or '.join(sorted(ending))}?")
+    hint = did_you_mean(name, [*own, *(task.rpartition(".")[2] for task in own)])
+    known = f" (it has {', '.join(own)})" if own and not hint else ""
+    raise item.scenario.error(path, f"the app {item.scenario.spec.app!r} has no task {name!r}{hint or known}")
+
+
+def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[str]) -> None:
+    """Submit everything in the order of time; what is due at one instant, in the order of the file."""
+    spec = item.scenario.spec
+    due = [
+        (at_ns, index, submission)
+        for index, submission in enumerate(spec.submit)
+        for at_ns in submission.instants_ns(spec.start_ns)
+    ]
+    for at_ns, index, submission in sorted(due, key=lambda entry: entry[:2]):
+        if at_ns > sim.environment.clock.ns:
+            sim.environment.sleep(at_ns - sim.environment.clock.ns)
+        task = _task(item, app, index, submission.task)
+        submitted.append(task.apply_async(submission.args, dict(submission.kwargs), **_options(submission)).id)
+
+
+def _options(submission: Submission) -> dict[str, Any]:
+    options: dict[str, Any] = dict(submission.options)
+    if submission.countdown_ns is not None:
+        options["countdown"] = submission.countdown_ns / 1e9
+    if submission.eta_ns is not None:
+        options["eta"] = to_datetime(submission.eta_ns)
+    if submission.expires is not None:
+        options["expires"] = _expires(submission.expires)
+    if submission.queue is not None:
+        options["queue"] = submission.queue
+    return options
+
+
+def _expires(moment: Moment) -> Any:
+    return to_datetime(moment.ns) if moment.is_instant else timedelta(microseconds=moment.ns // GRID_NS).total_seconds()
+
+
+# -- around the tasks --------------------------------------------------------------------------------------------------
+
+
+def _collect_results(undo: UndoStack) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+
+    def succeeded(sender: Any, result: Any = None, **_: Any) -> None:
+        results[sender.request.id] = result
+
+    signals.task_success.connect(succeeded, weak=False)
+    undo.callback(signals.task_success.disconnect, succeeded)
+    return results
+
+
+def _charge_costs(undo: UndoStack, item: ScenarioItem, sim: Simulation) -> None:
+    """Let each body take the virtual time that the scenario says, before its first line."""
+    costs = item.scenario.spec.cost_ns
+    if not costs:
+        return
+
+    def charge(sender: Any, task: Any = None, **_: Any) -> None:
+        by_name = [cost for name, cost in costs.items() if is_named(task.name, name)]
+        sim.environment.sleep(by_name[0] if by_name else costs.get(OTHERS, 0))
+
+    signals.task_prerun.connect(charge, weak=False)
+    undo.callback(signals.task_prerun.disconnect, charge)
+
+
+# -- two ways of running Celery ----------------------------------------------------------------------------------------
+
+
+def _judge_difference(item: ScenarioItem, run: Run) -> list[Finding]:
+    """The same tasks in the other way of running Celery must not do the same."""
+    assert item.expect.differs_from is not None
+    other, failure = _run(replace(item, celery=item.expect.differs_from))
+    if failure or _timelines(run) != _timelines(other):
+        return []
+    text = f"expected the tasks to do something else than in {item.expect.differs_from}, but every timeline is the same"
+    return [Finding(invariant="differs_from", problems=(Problem(text=text),))]
+
+
+def _timelines(run: Run) -> list[str]:
+    return sorted(task.timeline for task in run.trace.tasks.values())

@@ -1,0 +1,262 @@
+"""The simulation: one object that holds a run together, from the first patch to the last undo."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from retrysim.celery.eager import EagerRunner
+from retrysim.celery.finding import find_app
+from retrysim.celery.hosting import borrow, draw_task_ids, prepare
+from retrysim.celery.memory import MemoryBroker
+from retrysim.celery.recorder import Recorder
+from retrysim.celery.tracebacks import remember_code_positions
+from retrysim.celery.worker import Worker
+from retrysim.clock import VirtualClock, to_datetime
+from retrysim.durations import Duration, parse_duration, to_timedelta
+from retrysim.errors import Deadlock, InputError, Unsupported
+from retrysim.invariants import DEFAULT, Invariant, judge
+from retrysim.kernel import Environment, Limits, Streams
+from retrysim.patches import UndoStack, virtual_standard_library
+from retrysim.simulation.network import Network
+from retrysim.simulation.start import start_instant_ns
+from retrysim.simulation.verdict import raise_findings
+from retrysim.trace import RunEnded, TaskHistory, Trace, is_named
+
+if TYPE_CHECKING:
+    from retrysim.fakes.fake import Fake
+
+#: When a simulation begins, unless told: a Wednesday, at noon.
+START = "2020-01-01T12:00:00Z"
+
+
+class Simulation:
+    """A real Celery app in virtual time. Use it as a context manager, or as the fixture ``sim``.
+
+    ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
+    ISO text with a zone); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``); ``limits`` say when
+    a run is a runaway.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        start: str | datetime = START,
+        broker: str = "memory",
+        allow: tuple[str, ...] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        if broker != "memory":
+            raise Unsupported(f"broker={broker!r}: this version simulates kombu's memory broker only; write 'memory'")
+        self.seed = seed
+        self.trace = Trace(seed=seed, start_ns=start_instant_ns(start))
+        self._streams = Streams(seed)
+        self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
+        self._broker = MemoryBroker(self.environment)
+        self._network = Network(self.trace, self.environment.clock, allow)
+        self._recorder = Recorder(self.environment, self.trace, self._network.redact)
+        self._network.attempt_of = self._recorder.attempt_of
+        self._undo = UndoStack()
+        self._library = ExitStack()
+        self.worker: Worker | None = None
+        self._eager: EagerRunner | None = None
+        self._apps: list[Any] = []
+        self._open = False
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Begin: from here on time is virtual."""
+        if self._open:
+            raise InputError("this simulation has begun already; a simulation is used once")
+        self._open = True
+        with self._undo_on_error():
+            self._undo.callback(self._library.close)
+            self._freeze()
+            remember_code_positions(self._undo)
+            draw_task_ids(self._undo, self._streams["task ids"])
+            self._recorder.connect(self._undo)
+            self._network.connect(self._undo)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close(warm=error is None)
+
+    def close(self, *, warm: bool = True) -> None:
+        """End: stop the worker if nothing runs on it (else it is left as it stands), and undo every patch."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            if self.worker is not None:
+                self._end_worker(self.worker, warm=warm)
+        finally:
+            self.environment.abandon_all()
+            self._undo.close()
+
+    def _end_worker(self, worker: Worker, *, warm: bool) -> None:
+        if warm and not worker.running:
+            worker.stop()
+        else:
+            worker.abandon()
+
+    @contextmanager
+    def _undo_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._undo.close()
+            raise
+
+    def _freeze(self) -> None:
+        self._library.enter_context(virtual_standard_library(self.environment, self._streams))
+
+    @contextmanager
+    def _real_time(self) -> Iterator[None]:
+        """Real clocks and dates for a moment: classes that are defined under virtual ones would keep them."""
+        self._library.close()
+        try:
+            yield
+        finally:
+            self._freeze()
+
+    # -- the app and who runs its tasks --------------------------------------------------------------------------------
+
+    def serve(self, fake: Fake, *, at: str | None = None) -> Any:
+        """From here on the fake's hosts (or the URL ``at``) are this fake, for any HTTP client. Returns the fake."""
+        return self._network.serve(fake, at)
+
+    def allow(self, host: str) -> None:
+        """Let tasks really call ``host`` (``"localhost:5432"``, or without a port)."""
+        self._network.allow(host)
+
+    def start_worker(self, app: Any, *, concurrency: int = 1, name: str = "worker-1", **options: Any) -> Worker:
+        """Start a worker for an app (or what ``celery -A`` takes), as ``celery.contrib.testing.worker`` does.
+
+        ``options`` are those of ``celery.worker.WorkController`` (``queues``, ``without_heartbeat``, ...).
+        """
+        self._only_one_runner()
+        if concurrency < 1:
+            raise InputError(f"concurrency={concurrency}: a worker has at least one pool process")
+        hosted = self._host(app)
+        worker = Worker(
+            hosted, self.environment, self._broker, self.trace, concurrency=concurrency, name=name, options=options
+        )
+        self.worker = worker
+        worker.start()
+        return worker
+
+    def run_eagerly(self, app: Any) -> None:
+        """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
+        self._only_one_runner()
+        self._eager = EagerRunner(self._host(app), self._broker, self.environment)
+
+    def run_always_eagerly(self, app: Any) -> None:
+        """Celery's own ``task_always_eager``: to see what it makes of retries."""
+        self._only_one_runner()
+        self._host(app, always_eager=True)
+
+    def _only_one_runner(self) -> None:
+        if not self._open:
+            raise InputError("the simulation has not begun: use `with Simulation() as sim:` or the fixture `sim`")
+        if self.worker is not None or self._apps:
+            raise Unsupported(
+                "a second worker in one simulation is not supported yet: start one worker with more concurrency, "
+                "or use one simulation for each"
+            )
+
+    def _host(self, app: Any, *, always_eager: bool = False) -> Any:
+        with self._real_time():
+            found = find_app(app)
+            prepare(found)
+        borrow(self._undo, found, self._broker, self.environment, always_eager=always_eager)
+        self._apps.append(found)
+        return found
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The virtual instant, as an aware UTC ``datetime``."""
+        return to_datetime(self.environment.clock.ns)
+
+    @property
+    def elapsed(self) -> timedelta:
+        """Virtual time since the start."""
+        return to_timedelta(self.environment.clock.ns - self.trace.start_ns)
+
+    def run(self, until: Callable[[], bool] | datetime | None = None) -> None:
+        """Run until idle, until a condition holds, or until an instant.
+
+        Raises ``Deadlock`` when a task waits for what can never come, ``Runaway`` when a limit is crossed.
+        """
+        if isinstance(until, datetime):
+            self._run(until_ns=start_instant_ns(until))
+        else:
+            self._run(until=until)
+
+    def run_for(self, duration: Duration) -> None:
+        """Run that much virtual time: ``"15 minutes"``, seconds, or a ``timedelta``."""
+        self._run(until_ns=self.environment.clock.ns + parse_duration(duration))
+
+    def _run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
+        try:
+            self.environment.run(until=until, until_ns=until_ns)
+        finally:
+            idle = until is None and until_ns is None and sys.exception() is None
+            self._note_end(idle)
+        if idle and (blocked := self.environment.blocked()):
+            names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
+            raise Deadlock(f"nothing is left that could happen, but {names}")
+
+    def _note_end(self, idle: bool) -> None:
+        blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()
+        at_ns = self.environment.clock.ns
+        self.trace.append(RunEnded(at_ns=at_ns, idle=idle, holding=tuple(self._holding()), blocked=blocked))
+
+    def _holding(self) -> Iterator[tuple[str, str]]:
+        """Where the message of each unsettled task is: (task id, a phrase)."""
+        consumed = self.worker.queues if self.worker else set()
+        for queue, task_ids in self._broker.waiting().items():
+            phrase = f"it waits in queue {queue!r}" + ("" if queue in consumed else ", which nobody consumes")
+            yield from ((task_id, phrase) for task_id in task_ids)
+        runner = self.worker or self._eager
+        if runner is not None:
+            yield from ((task_id, "it waits for its ETA") for task_id in runner.scheduled)
+            yield from ((task_id, "its body is running") for task_id in runner.running)
+
+    # -- what happened -------------------------------------------------------------------------------------------------
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many tasks are in which state: ``{"SUCCESS": 200}``."""
+        return self.trace.states
+
+    def task(self, task_id: str) -> TaskHistory:
+        """All that happened to one task. Raises ``InputError`` for an id that was never sent."""
+        try:
+            return self.trace.tasks[task_id]
+        except KeyError:
+            raise InputError(f"no task {task_id!r} in this run: {len(self.trace.tasks)} others were sent") from None
+
+    def tasks(self, *, name: str | None = None, state: str | None = None) -> list[TaskHistory]:
+        """The tasks of a name and a state, in the order in which they were sent."""
+        return [
+            task
+            for task in self.trace.tasks.values()
+            if (name is None or is_named(task.name, name)) and state in (None, task.state)
+        ]
+
+    def check(self, *invariants: Invariant) -> None:
+        """Judge the run by the default invariants and these; raises ``Violation`` with all that is wrong."""
+        asked = [invariant for invariant in invariants if invariant not in DEFAULT]
+        unlimited = frozenset({"quota_is_respected"}) - {invariant.__name__ for invariant in invariants}
+        raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))

@@ -1,0 +1,351 @@
+"""The face in Python: a worker, an eager run, time, results, and what a person reads when something is wrong."""
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import Celery
+from celery.exceptions import TimeoutError as ResultTimeout
+
+from retrysim import Deadlock, InputError, Limits, Runaway, Simulation, Unsupported, Violation
+from retrysim.errors import AppError
+
+START = "2015-08-03T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def app():
+    app = Celery("face", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False)
+
+    @app.task(name="add")
+    def add(x, y):
+        return x + y
+
+    @app.task(name="flaky", bind=True)
+    def flaky(self, countdown, max_retries=3):
+        raise self.retry(countdown=countdown, exc=ValueError("not today"), max_retries=max_retries)
+
+    @app.task(name="second_time_lucky", bind=True)
+    def second_time_lucky(self):
+        if not self.request.retries:
+            raise self.retry(countdown=900)
+        return "at last"
+
+    @app.task(name="nap")
+    def nap(seconds):
+        time.sleep(seconds)
+        return time.time()
+
+    @app.task(name="forever", bind=True, max_retries=None)
+    def forever(self):
+        raise self.retry(countdown=60)
+
+    @app.task(name="stuck")
+    def stuck():
+        threading.Event().wait()
+
+    @app.task(name="asks_another")
+    def asks_another():
+        return add.delay(1, 1).get()
+
+    return app
+
+
+@pytest.fixture
+def sim():
+    with Simulation(start=START) as simulation:
+        yield simulation
+
+
+@pytest.fixture(params=["worker", "eager"])
+def running(request, sim, app):
+    if request.param == "worker":
+        sim.start_worker(app, concurrency=2)
+    else:
+        sim.run_eagerly(app)
+    return app.tasks
+
+
+def test_a_retry_starts_at_exactly_its_countdown(sim, running):
+    result = running["second_time_lucky"].delay()
+    sim.run()
+
+    assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
+    assert sim.states == {"SUCCESS": 1}
+    assert sim.elapsed == timedelta(minutes=15)
+    assert sim.now == datetime(2015, 8, 3, 12, 15, tzinfo=UTC)
+
+
+def test_max_retries_ends_in_failure_with_the_original_exception(sim, running):
+    result = running["flaky"].delay(2)
+    sim.run()
+
+    task = sim.task(result.id)
+    assert task.timeline == "RETRY 2s RETRY 2s RETRY 2s FAILURE"
+    assert [attempt.start_ns - sim.trace.start_ns for attempt in task.attempts] == [0, 2 * 10**9, 4 * 10**9, 6 * 10**9]
+    assert task.failure.exception == "ValueError: not today"
+
+
+def test_get_drives_the_simulation(sim, running):
+    assert running["second_time_lucky"].delay().get() == "at last"
+    assert sim.elapsed == timedelta(minutes=15)
+
+
+def test_get_times_out_after_virtual_seconds(sim, app):
+    sim.start_worker(app)
+
+    with pytest.raises(ResultTimeout):
+        app.tasks["nap"].delay(60).get(timeout=5)
+    assert sim.elapsed == timedelta(seconds=5)
+
+
+def test_get_of_what_never_comes_is_a_deadlock(sim, app):
+    sim.start_worker(app)
+
+    with pytest.raises(Deadlock) as caught:
+        app.AsyncResult("no-such-task").get()
+    assert str(caught.value) == (
+        "the test waits for the result of task no-such-task, but nothing is left that could bring it"
+    )
+
+
+def test_get_inside_a_task_raises_as_in_production(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["asks_another"].delay()
+    sim.run()
+
+    assert sim.task(result.id).failure.exception.startswith("RuntimeError: Never call result.get() within a task!")
+
+
+def test_as_many_tasks_run_at_once_as_the_worker_has_slots(sim, app):
+    sim.start_worker(app, concurrency=2)
+    results = [app.tasks["nap"].delay(10) for _ in range(5)]
+    sim.run()
+
+    assert [result.get() - 1438603200 for result in results] == [10, 10, 20, 20, 30]
+
+
+def test_sleep_in_the_test_lets_the_simulation_run(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["nap"].delay(10)
+
+    time.sleep(4)
+    assert (sim.elapsed, sim.task(result.id).state) == (timedelta(seconds=4), "STARTED")
+    time.sleep(6)
+    assert (sim.elapsed, sim.task(result.id).state) == (timedelta(seconds=10), "SUCCESS")
+
+
+def test_run_for_and_run_until_stop_at_their_instant(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["second_time_lucky"].delay()
+
+    sim.run_for("14 minutes 59 seconds")
+    assert sim.task(result.id).state == "RETRY"
+    sim.run(until=datetime(2015, 8, 3, 12, 15, tzinfo=UTC))
+    assert sim.task(result.id).state == "SUCCESS"
+
+
+def test_run_until_a_condition_stops_when_it_holds(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["flaky"].delay(60)
+
+    sim.run(until=lambda: len(sim.task(result.id).attempts) == 2)
+
+    assert sim.elapsed == timedelta(minutes=1)
+
+
+def test_log_records_carry_virtual_time(sim, app, caplog):
+    caplog.set_level(logging.INFO, logger="celery.app.trace")
+    sim.start_worker(app)
+    app.tasks["second_time_lucky"].delay()
+    sim.run()
+
+    assert [(r.created - 1438603200, r.getMessage().partition("]")[2]) for r in caplog.records] == [
+        (0.0, " retry: Retry in 900s"),
+        (900.0, " succeeded in 0.0s: 'at last'"),
+    ]
+
+
+def test_a_worker_is_a_context_manager_that_ends_in_a_warm_shutdown(sim, app):
+    with sim.start_worker(app) as worker:
+        app.tasks["nap"].delay(30)
+        sim.run_for(1)
+    assert sim.elapsed == timedelta(seconds=30)
+    assert [event.kind for event in sim.trace][-1] == "worker-stopped"
+    assert worker.running == []
+
+
+# -- what is wrong is said ---------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_waits_for_what_never_comes_is_a_deadlock(sim, app):
+    sim.start_worker(app)
+    app.tasks["stuck"].delay()
+
+    with pytest.raises(Deadlock) as caught:
+        sim.run()
+    assert str(caught.value) == (
+        "nothing is left that could happen, but celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
+    )
+
+
+def test_a_task_that_never_stops_retrying_is_a_runaway_that_names_it(app):
+    with Simulation(limits=Limits(attempts_per_task=50)) as sim:
+        sim.start_worker(app)
+        result = app.tasks["forever"].delay()
+
+        with pytest.raises(Runaway) as caught:
+            sim.run()
+    assert str(caught.value) == (
+        f"forever[{result.id[:8]}] was attempted 50 times and does not settle: its retries have no end "
+        "(a larger run: limits: {attempts_per_task: ...})"
+    )
+
+
+def test_check_shows_every_invariant_that_does_not_hold(sim, app):
+    sim.start_worker(app)
+    app.tasks["flaky"].delay(2)
+    app.tasks["flaky"].delay(2)
+    sim.run()
+
+    with pytest.raises(Violation) as caught:
+        sim.check()
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("ended in FAILURE after 4 attempts: ValueError: not today")
+    assert lines[0].startswith("no_task_fails: ")
+    assert lines[2] == "  timeline  RETRY 2s RETRY 2s RETRY 2s FAILURE"
+    assert lines[-1] == "  and 1 more like it"
+
+
+def test_check_of_a_run_without_tasks_is_vacuous(sim, app):
+    sim.start_worker(app)
+    sim.run()
+
+    with pytest.raises(Violation) as caught:
+        sim.check()
+    assert str(caught.value).splitlines()[0] == (
+        "every_task_settles: vacuous: the run had no task to judge, so this says nothing"
+    )
+
+
+def test_a_second_worker_is_refused(sim, app):
+    sim.start_worker(app)
+
+    with pytest.raises(Unsupported) as caught:
+        sim.start_worker(app)
+    assert str(caught.value) == (
+        "a second worker in one simulation is not supported yet: start one worker with more concurrency, "
+        "or use one simulation for each"
+    )
+
+
+def test_an_app_with_always_eager_is_refused(sim, app, monkeypatch):
+    monkeypatch.setitem(app.conf, "task_always_eager", True)
+
+    with pytest.raises(AppError) as caught:
+        sim.start_worker(app)
+    assert str(caught.value) == (
+        "the app 'face' has task_always_eager = True: its tasks run inside delay(), so no worker, no wait and no retry "
+        "is left to simulate. Set task_always_eager = False for the simulation (to see what it does: celery: always_eager)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": "2015-08-03T12:00:00"}, "has no time zone: write 2015-08-03T12:00:00Z for UTC, or an offset"),
+        ({"start": "yesterday"}, "'yesterday' is no instant: expected ISO 8601 with a zone"),
+    ],
+)
+def test_a_start_that_is_no_instant_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Simulation(**settings)
+
+
+def test_an_app_that_is_none_is_refused(sim):
+    with pytest.raises(AppError) as caught:
+        sim.start_worker(42)
+    assert str(caught.value) == (
+        '42 is no Celery app but a int: expected an app, or what `celery -A` takes, such as "proj" or "proj.celery:app"'
+    )
+
+
+def test_a_worker_has_at_least_one_slot(sim, app):
+    with pytest.raises(InputError, match="concurrency=0: a worker has at least one pool process"):
+        sim.start_worker(app, concurrency=0)
+
+
+def test_an_unknown_task_id_is_refused(sim, app):
+    with pytest.raises(InputError, match="no task 'x' in this run: 0 others were sent"):
+        sim.task("x")
+
+
+# -- everything is given back ------------------------------------------------------------------------------------------
+
+
+def _state_of(app):
+    return {
+        "broker": app.conf.broker_url,
+        "layers": len(app.conf.maps),
+        "backend": type(app.backend).__name__,
+        "amqp": id(app.amqp),
+        "environ": {name: value for name, value in os.environ.items() if name.startswith("CELERY")},
+        "current": app.conf is not None and app._pool,
+        "traces": Counter(type(task.__trace__).__name__ for task in app.tasks.values()),
+        "sleep": time.sleep,
+    }
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+def test_the_app_is_given_back_after_success_failure_and_interrupt(app, monkeypatch, error):
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://elsewhere.example/9")
+    before = _state_of(app)
+
+    def run():
+        with Simulation() as sim:
+            sim.start_worker(app)
+            app.conf.timezone = "Asia/Tokyo"
+            app.tasks["nap"].delay(1000)
+            sim.run_for(1)
+            if error:
+                raise error
+
+    if error:
+        with pytest.raises(error):
+            run()
+    else:
+        run()
+
+    assert _state_of(app) == before
+    assert app.conf.timezone != "Asia/Tokyo"
+
+
+def test_simulations_one_after_the_other_do_not_see_each_other(app):
+    ids = []
+    for _ in range(2):
+        with Simulation(start=START) as sim:
+            sim.start_worker(app)
+            results = [app.tasks["second_time_lucky"].delay() for _ in range(3)]
+            sim.run_for(60)
+            ids.append([result.id for result in results])
+            assert sim.states == {"RETRY": 3}
+    with Simulation(start=START) as sim:
+        sim.start_worker(app)
+        sim.run()
+        assert sim.states == {}
+
+    assert ids[0] == ids[1]
+
+
+def test_a_simulation_is_used_once(sim):
+    with pytest.raises(InputError, match="this simulation has begun already; a simulation is used once"):
+        sim.__enter__()
+
+
+def test_a_simulation_that_has_not_begun_says_so(app):
+    with pytest.raises(InputError, match="the simulation has not begun"):
+        Simulation().start_worker(app)
