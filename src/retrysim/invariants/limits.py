@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from retrysim.clock import to_datetime
 from retrysim.durations import format_duration
 from retrysim.invariants.invariant import Judgement, Problem
-from retrysim.trace import ApiCalled, TaskHistory, Trace
+from retrysim.trace import ApiCalled, TaskHistory, Trace, WorkerReady
 
 
 def quota_is_respected(trace: Trace) -> Judgement:
@@ -33,14 +33,14 @@ def quota_is_respected(trace: Trace) -> Judgement:
 def retries_start_at_reset(trace: Trace) -> Judgement:
     """Every attempt that was refused for its rate is followed by a retry that starts when the limit opens again.
 
-    Exactly then: not a microsecond earlier, and not later.
+    Exactly then: not a microsecond earlier, and not later, unless it was due then and every slot of the worker was taken.
     """
     judged = 0
     problems = []
     for task in trace.tasks.values():
         for refused, started_ns in _refused_attempts(task):
             judged += 1
-            text = _judge_retry(task, refused, started_ns)
+            text = _judge_retry(trace, task, refused, started_ns)
             if text:
                 problems.append(Problem(text=text, task_id=task.task_id))
     return Judgement(judged=judged, of="attempt that was refused for its rate", problems=tuple(problems))
@@ -56,14 +56,14 @@ def _refused_attempts(task: TaskHistory) -> Iterator[tuple[ApiCalled, int | None
             yield call, starts.get(call.attempt + 1)
 
 
-def _judge_retry(task: TaskHistory, refused: ApiCalled, started_ns: int | None) -> str | None:
+def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns: int | None) -> str | None:
     opens_ns = refused.retry_at_ns
     if started_ns is None:
         return (
             f"{task.label} was refused ({refused.status}, {refused.endpoint}) at {_time(refused.at_ns)} "
             f"and never tried again: {task.timeline}"
         )
-    if opens_ns is None or started_ns == opens_ns:
+    if opens_ns is None or started_ns == opens_ns or _waited_for_a_slot(trace, task, opens_ns, started_ns):
         return None
     apart = format_duration(abs(started_ns - opens_ns))
     when = "before" if started_ns < opens_ns else "after"
@@ -71,6 +71,21 @@ def _judge_retry(task: TaskHistory, refused: ApiCalled, started_ns: int | None) 
         f"{task.label} started its retry {apart} {when} the reset "
         f"(at {_time(started_ns)}, reset {_time(opens_ns)}, {refused.endpoint})"
     )
+
+
+def _waited_for_a_slot(trace: Trace, task: TaskHistory, due_ns: int, started_ns: int) -> bool:
+    """Whether the retry was due at ``due_ns`` and all slots of its worker were taken until it started."""
+    if started_ns < due_ns or all(retry.due_ns != due_ns for retry in task.retries):
+        return False
+    worker = next(attempt.worker for attempt in task.attempts if attempt.start_ns == started_ns)
+    slots = next((ready.concurrency for ready in trace.of(WorkerReady) if ready.worker == worker), 0)
+    taken_ns = sum(
+        max(0, min(attempt.end_ns or started_ns, started_ns) - max(attempt.start_ns, due_ns))
+        for other in trace.tasks.values()
+        for attempt in other.attempts
+        if attempt.worker == worker
+    )
+    return slots > 0 and taken_ns == slots * (started_ns - due_ns)
 
 
 def nobody_calls_while_limited(trace: Trace) -> Judgement:
