@@ -6,8 +6,10 @@ A real timer wakes at least once a second; this one wakes when its first entry i
 from __future__ import annotations
 
 import heapq
+import itertools
 from typing import Any
 
+from kombu.asynchronous.timer import Entry as ScheduleEntry
 from kombu.asynchronous.timer import Timer as Schedule
 
 from retrysim.clock import GRID_NS
@@ -16,10 +18,25 @@ from retrysim.kernel import Condition, Environment, Process
 from retrysim.patches import monotonic_ns
 
 
+class Entry(ScheduleEntry):  # type: ignore[misc]
+    """kombu's entry, but of two that are due at one instant the older comes first, not the one at the lower address."""
+
+    __slots__ = ("_number",)
+    _numbers = itertools.count()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._number = next(self._numbers)
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._number < other._number)
+
+
 class Timer(Schedule):  # type: ignore[misc]
     """kombu's schedule of entries, fired one after the other by one process, as on the timer thread."""
 
     environment: Environment
+    Entry = Entry
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
