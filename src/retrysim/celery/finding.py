@@ -6,9 +6,9 @@ import os
 import traceback
 from typing import Any
 
-from celery import Celery
 from celery.app.utils import find_app as celery_find_app
 
+from celery import Celery
 from retrysim.errors import AppError
 
 
@@ -54,5 +54,8 @@ def _place(error: Exception) -> str:
 
 def _missing_variable(error: Exception) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
-    from_environ = bool(frames) and frames[-1].name == "__getitem__" and frames[-1].filename == os.__file__
-    return str(error.args[0]) if isinstance(error, KeyError) and from_environ else None
+    if not frames or not isinstance(error, KeyError):
+        return None
+    last = frames[-1]
+    from_environ = last.name == "__getitem__" and last.filename in (os.__file__, "<frozen os>")
+    return str(error.args[0]) if from_environ else None

@@ -14,17 +14,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from celery import _state
 from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Imported:
-    """An app, the variables it saw, and the modules that came with it."""
+    """An app, the variables it saw, the modules that came with it, and the tasks that it shares with all apps."""
 
     app: Any
     variables: Mapping[str, str]
     modules: frozenset[str]
+    finalizers: frozenset[Any]
+
+    def forget(self) -> None:
+        for module in self.modules:
+            sys.modules.pop(module, None)
+        _state._on_app_finalizers -= self.finalizers
 
 
 def import_app(name: str, variables: Mapping[str, str]) -> Any:
@@ -33,13 +40,13 @@ def import_app(name: str, variables: Mapping[str, str]) -> Any:
     if imported is not None and dict(imported.variables) == dict(variables):
         return imported.app
     if imported is not None:
-        for module in imported.modules:
-            sys.modules.pop(module, None)
-    before = frozenset(sys.modules)
+        imported.forget()
+    before, finalizers = frozenset(sys.modules), frozenset(_state._on_app_finalizers)
     app = find_app(name)
     prepare(app)
     own = frozenset(module for module in sys.modules if module not in before and _is_own(sys.modules[module]))
-    _imports()[name] = _Imported(app=app, variables=dict(variables), modules=own)
+    shared = frozenset(_state._on_app_finalizers) - finalizers
+    _imports()[name] = _Imported(app=app, variables=dict(variables), modules=own, finalizers=shared)
     return app
 
 

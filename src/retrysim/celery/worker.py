@@ -6,11 +6,11 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
-from celery import _state, result
 from celery.app import trace as celery_trace
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 
+from celery import _state, result
 from retrysim.celery.hosting import Broker
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.pool import bound_to

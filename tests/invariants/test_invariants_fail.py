@@ -1,0 +1,174 @@
+"""Every invariant in a run where it holds, one where it fails, and one where it has nothing to judge."""
+
+import pytest
+
+from retrysim.durations import MINUTE, SECOND
+from retrysim.invariants import (
+    BY_NAME,
+    every_task_settles,
+    judge,
+    no_task_fails,
+    no_task_is_lost,
+    nobody_calls_while_limited,
+    quota_is_respected,
+    retries_start_at_reset,
+)
+from retrysim.trace import (
+    ApiCalled,
+    RunEnded,
+    TaskFailed,
+    TaskRetried,
+    TaskSent,
+    TaskStarted,
+    TaskSucceeded,
+    Trace,
+    WorkerReady,
+)
+
+NOON = 1_438_603_200 * SECOND
+RESET = NOON + 15 * MINUTE
+ID = "0123456789abcdef"
+
+
+def sent(task_id=ID):
+    return TaskSent(
+        at_ns=NOON, task_id=task_id, name="proj.fetch", queue="celery", retries=0, eta_ns=None, parent_id=None
+    )
+
+
+def started(at_ns=NOON, attempt=1, task_id=ID):
+    return TaskStarted(at_ns=at_ns, task_id=task_id, name="proj.fetch", worker="worker-1", attempt=attempt)
+
+
+def succeeded(at_ns=NOON, task_id=ID):
+    return TaskSucceeded(at_ns=at_ns, task_id=task_id, result="1")
+
+
+def failed(at_ns=NOON):
+    return TaskFailed(at_ns=at_ns, task_id=ID, exception="ValueError: no", traceback="")
+
+
+def retried(at_ns=NOON, due_ns=RESET):
+    return TaskRetried(at_ns=at_ns, task_id=ID, due_ns=due_ns, exception="")
+
+
+def called(at_ns=NOON, decision="served", attempt=1, remaining=0, limit=1, reset_ns=RESET, task_id=ID):
+    limited = decision == "limited"
+    return ApiCalled(
+        at_ns=at_ns,
+        fake="twitter",
+        endpoint="GET /a",
+        status=429 if limited else 200,
+        decision=decision,
+        bucket="/a",
+        partition="token-1",
+        limit=limit,
+        remaining=remaining,
+        reset_ns=reset_ns,
+        retry_at_ns=reset_ns if limited else None,
+        task_id=task_id,
+        attempt=attempt,
+    )
+
+
+def ended(*holding, idle=True):
+    return RunEnded(at_ns=RESET, idle=idle, holding=holding)
+
+
+def problems(invariant, *events):
+    [finding] = judge(Trace(start_ns=NOON, events=events), [invariant])
+    return [problem.text for problem in finding.problems]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_invariant_is_vacuous_when_nothing_happened(name):
+    [text] = problems(BY_NAME[name])
+
+    assert text.startswith("vacuous: the run had no ")
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_invariant_holds_for_the_task_that_is_retried_at_the_reset(name):
+    events = [
+        sent(), started(), called(decision="limited"), retried(),
+        started(RESET, 2), called(RESET, attempt=2, reset_ns=RESET + 15 * MINUTE), succeeded(RESET), ended(),
+    ]  # fmt: skip
+
+    assert judge(Trace(start_ns=NOON, events=events), [BY_NAME[name]]) == []
+
+
+def test_every_task_settles_fails_for_a_task_that_still_waits():
+    assert problems(every_task_settles, sent(), started(), retried(), ended(idle=False)) == [
+        "proj.fetch[01234567] did not settle: it is RETRY and the run ended first"
+    ]
+
+
+def test_every_task_settles_and_no_task_is_lost_fail_for_a_task_that_nothing_holds():
+    events = [sent(), started(), retried(), ended()]
+
+    assert problems(every_task_settles, *events) == [
+        "proj.fetch[01234567] did not settle: it is RETRY and will stay so: "
+        "no queue, no timer and no worker holds it any more"
+    ]
+    assert problems(no_task_is_lost, *events) == [
+        "proj.fetch[01234567] is lost: no queue, no timer and no worker holds it any more"
+    ]
+
+
+def test_no_task_is_lost_says_where_its_message_lies():
+    events = [sent(), ended((ID, "it waits in queue 'mail', which nobody consumes"))]
+
+    assert problems(no_task_is_lost, *events) == [
+        "proj.fetch[01234567] is lost: it waits in queue 'mail', which nobody consumes"
+    ]
+
+
+def test_no_task_fails_names_state_attempts_and_exception():
+    assert problems(no_task_fails, sent(), started(), failed(), ended()) == [
+        "proj.fetch[01234567] ended in FAILURE after 1 attempts: ValueError: no"
+    ]
+
+
+def test_quota_is_respected_fails_for_one_call_too_many_in_a_window():
+    assert problems(quota_is_respected, sent(), started(), called(), called()) == [
+        "proj.fetch[01234567] got call 2 of /a served in a window of 1 (token-1, until 12:15:00)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "text"),
+    [
+        (RESET - 1_000, "1us before the reset (at 12:14:59.999999, reset 12:15:00, GET /a)"),
+        (RESET + 2 * SECOND, "2s after the reset (at 12:15:02, reset 12:15:00, GET /a)"),
+    ],
+)
+def test_retries_start_at_reset_fails_for_a_microsecond(at_ns, text):
+    events = [sent(), started(), called(decision="limited"), retried(due_ns=at_ns), started(at_ns, 2)]
+
+    assert problems(retries_start_at_reset, *events) == ["proj.fetch[01234567] started its retry " + text]
+
+
+def test_retries_start_at_reset_fails_for_a_task_that_never_tries_again():
+    assert problems(retries_start_at_reset, sent(), started(), called(decision="limited"), failed()) == [
+        "proj.fetch[01234567] was refused (429, GET /a) at 12:00:00 and never tried again: FAILURE"
+    ]
+
+
+def test_retries_start_at_reset_lets_a_due_retry_wait_for_a_slot_and_for_nothing_else():
+    late = RESET + 2 * SECOND
+    other = "other-task-of-the-worker"
+    retry = [sent(), started(), called(decision="limited"), retried(), started(late, 2), succeeded(late)]
+    busy = [started(RESET, task_id=other), succeeded(late, task_id=other)]
+    one_slot = WorkerReady(at_ns=NOON, worker="worker-1", concurrency=1)
+    two_slots = WorkerReady(at_ns=NOON, worker="worker-1", concurrency=2)
+
+    assert judge(Trace(events=[one_slot, *retry, *busy]), [retries_start_at_reset]) == []
+    assert len(problems(retries_start_at_reset, two_slots, *retry, *busy)) == 1
+
+
+def test_nobody_calls_while_limited_fails_for_the_impatient():
+    events = [sent(), started(), called(decision="limited"), called(NOON + MINUTE, decision="limited")]
+
+    assert problems(nobody_calls_while_limited, *events) == [
+        "proj.fetch[01234567] called GET /a 14m too early (at 12:01:00, closed until 12:15:00)"
+    ]

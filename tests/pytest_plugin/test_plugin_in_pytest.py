@@ -1,0 +1,242 @@
+"""The plugin in real pytest runs, in a folder that has nothing but a test and an app."""
+
+import signal
+
+import pytest
+
+APP = """
+import time
+from celery import Celery
+
+app = Celery("proj", broker="redis://localhost/0", backend="redis://localhost/1")
+
+@app.task(bind=True)
+def lucky(self):
+    if not self.request.retries:
+        raise self.retry(countdown=900)
+    return "at last"
+
+@app.task
+def nap(seconds):
+    time.sleep(seconds)
+"""
+
+SCENARIO = """\
+name: second time lucky
+app: proj:app
+celery: [worker, eager]
+tags: slow_ones
+submit:
+  - {task: lucky}
+expect:
+  states: {SUCCESS: 1}
+  elapsed: 15 minutes
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makepyfile(proj=APP)
+    pytester.syspathinsert()
+    return pytester
+
+
+def test_the_fixture_is_there_without_any_conftest(project):
+    project.makepyfile(
+        test_it="""
+        from datetime import timedelta
+        from proj import app, lucky
+
+        def test_lucky(sim):
+            sim.start_worker(app)
+            result = lucky.delay()
+            sim.run()
+            assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
+            assert sim.elapsed == timedelta(minutes=15)
+            sim.check()
+        """
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_the_durations_that_pytest_prints_are_real(project):
+    project.makepyfile(
+        test_it="""
+        from proj import app, nap
+
+        def test_a_day(sim):
+            sim.start_worker(app)
+            nap.delay(86400)
+            sim.run()
+        """
+    )
+
+    result = project.runpytest_subprocess("--durations=0", "-vv")
+
+    [line] = [line for line in result.outlines if "call     test_it.py::test_a_day" in line]
+    assert 0 < float(line.split("s ")[0]) < 30
+    assert "passed in" in result.outlines[-1]
+
+
+def test_the_marker_and_the_option_set_the_seed(project):
+    project.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.retrysim(seed=7, start="2015-08-03T12:00:00Z")
+        def test_seed(sim):
+            assert sim.seed == EXPECTED
+            assert sim.now.year == 2015
+        EXPECTED = 7
+        """
+    )
+    project.runpytest_subprocess("--strict-markers").assert_outcomes(passed=1)
+
+    result = project.runpytest_subprocess("--retrysim-seed=3")
+    result.stdout.fnmatch_lines(["*assert 3 == 7*"])
+
+
+def test_scenario_files_are_items_one_for_each_value(project):
+    project.path.joinpath("lucky.scenario.yaml").write_text(SCENARIO)
+
+    result = project.runpytest_subprocess("-v", "--strict-markers")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["lucky.scenario.yaml::lucky?worker? PASSED*", "lucky.scenario.yaml::lucky?eager? PASSED*"]
+    )
+    project.runpytest_subprocess("-m", "slow_ones").assert_outcomes(passed=2)
+    project.runpytest_subprocess("-m", "not slow_ones").assert_outcomes(deselected=2)
+
+
+def test_a_scenario_that_fails_says_what_which_task_and_how_to_replay(project):
+    project.path.joinpath("lucky.scenario.yaml").write_text(
+        SCENARIO.replace("[worker, eager]", "worker").replace("15 minutes", "14 minutes")
+    )
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    start = next(n for n, line in enumerate(result.outlines) if line.startswith("elapsed: "))
+    assert result.outlines[start : start + 6] == [
+        "elapsed: expected 14m, got 15m; the last was proj.lucky[22e1c0c7]: RETRY 15m SUCCESS",
+        "  task      proj.lucky[22e1c0c7-0ba7-4c87-b9e4-15bbd5edf385]",
+        "  timeline  RETRY 15m SUCCESS",
+        "",
+        "replay: retrysim run lucky.scenario.yaml --seed 0",
+        "        pytest 'lucky.scenario.yaml::lucky[worker]' --retrysim-seed=0",
+    ]
+
+
+def test_a_scenario_that_is_none_is_an_error_of_collection_without_a_traceback(project):
+    project.path.joinpath("bad.scenario.yaml").write_text(SCENARIO.replace("submit", "submitt"))
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["bad.scenario.yaml:5:1: submitt: *did you mean 'submit'?"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_xfail_is_known_to_fail_and_passing_is_a_failure(project):
+    text = SCENARIO.replace("[worker, eager]", "worker") + "xfail: a known trap\n"
+    project.path.joinpath("fails.scenario.yaml").write_text(text.replace("15 minutes", "1 minute"))
+    project.path.joinpath("passes.scenario.yaml").write_text(text)
+
+    project.runpytest_subprocess().assert_outcomes(xfailed=1, failed=1)
+
+
+def test_ctrl_c_in_a_task_ends_pytest_at_once_and_nothing_stays_patched(project):
+    project.makepyfile(
+        test_it=f"""
+        import os, time
+        from proj import app
+        REAL = [time.sleep, time.time]
+
+        @app.task
+        def interrupted():
+            try:
+                os.kill(os.getpid(), {int(signal.SIGINT)})
+                time.sleep(1000)
+            finally:
+                print("FINALLY OF THE TASK")
+
+        def test_interrupt(sim):
+            sim.start_worker(app)
+            interrupted.delay()
+            sim.run()
+        """,
+        conftest="""
+        import time
+        REAL = [time.sleep, time.time, time.monotonic]
+
+        def pytest_unconfigure():
+            print("RESTORED", REAL == [time.sleep, time.time, time.monotonic])
+        """,
+    )
+
+    result = project.runpytest_subprocess("-s")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*RESTORED True*"])
+    result.stdout.no_fnmatch_line("*FINALLY OF THE TASK*")
+    result.stdout.no_fnmatch_line("*WorkerLostError*")
+
+
+def test_a_timeout_of_pytest_timeout_is_the_tests_failure(project):
+    pytest.importorskip("pytest_timeout")
+    project.makepyfile(
+        test_it="""
+        from proj import app
+
+        @app.task
+        def busy():
+            while True:
+                pass
+
+        def test_timeout(sim):
+            sim.start_worker(app)
+            busy.delay()
+            sim.run()
+
+        def test_after(sim):
+            sim.start_worker(app)
+            assert sim.states == {}
+        """
+    )
+
+    result = project.runpytest_subprocess("--timeout=2", "--timeout-method=signal")
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*Timeout*2.0s*"])
+    result.stdout.no_fnmatch_line("*WorkerLostError*")
+
+
+def test_importing_the_plugin_imports_nothing_heavy(project):
+    project.makepyfile(
+        test_it="""
+        import sys
+
+        def test_light():
+            assert not {"celery", "freezegun", "pydantic", "ruamel.yaml", "retrysim.simulation"} & set(sys.modules)
+        """
+    )
+
+    project.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=1)
+
+
+def test_it_works_under_xdist(project):
+    pytest.importorskip("xdist")
+    project.path.joinpath("lucky.scenario.yaml").write_text(SCENARIO)
+    project.makepyfile(
+        test_it="""
+        from proj import app, lucky
+
+        def test_lucky(sim):
+            sim.start_worker(app)
+            assert lucky.delay().get() == "at last"
+        """
+    )
+
+    project.runpytest_subprocess("-n", "2").assert_outcomes(passed=3)
