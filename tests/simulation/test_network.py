@@ -17,12 +17,12 @@ URL = "https://api.twitter.com/1.1/statuses/user_timeline.json?user_id=1&oauth_t
 def app():
     app = Celery("network", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False)
 
-    @app.task(name="by_urllib")
+    @app.task(name="by_urllib", shared=False)
     def by_urllib(url=URL):
         with urllib.request.urlopen(url) as response:
             return response.status
 
-    @app.task(name="by_requests")
+    @app.task(name="by_requests", shared=False)
     def by_requests(url=URL):
         response = requests.get(url, timeout=5)
         return response.status_code, response.headers.get("x-rate-limit-remaining")

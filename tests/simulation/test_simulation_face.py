@@ -21,34 +21,34 @@ START = "2015-08-03T12:00:00Z"
 def app():
     app = Celery("face", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False)
 
-    @app.task(name="add")
+    @app.task(name="add", shared=False)
     def add(x, y):
         return x + y
 
-    @app.task(name="flaky", bind=True)
+    @app.task(name="flaky", shared=False, bind=True)
     def flaky(self, countdown, max_retries=3):
         raise self.retry(countdown=countdown, exc=ValueError("not today"), max_retries=max_retries)
 
-    @app.task(name="second_time_lucky", bind=True)
+    @app.task(name="second_time_lucky", shared=False, bind=True)
     def second_time_lucky(self):
         if not self.request.retries:
             raise self.retry(countdown=900)
         return "at last"
 
-    @app.task(name="nap")
+    @app.task(name="nap", shared=False)
     def nap(seconds):
         time.sleep(seconds)
         return time.time()
 
-    @app.task(name="forever", bind=True, max_retries=None)
+    @app.task(name="forever", shared=False, bind=True, max_retries=None)
     def forever(self):
         raise self.retry(countdown=60)
 
-    @app.task(name="stuck")
+    @app.task(name="stuck", shared=False)
     def stuck():
         threading.Event().wait()
 
-    @app.task(name="asks_another")
+    @app.task(name="asks_another", shared=False)
     def asks_another():
         return add.delay(1, 1).get()
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
-from billiard.exceptions import WorkerLostError
 from celery import signals
-from celery.concurrency.base import BasePool
+from celery.concurrency.base import BasePool, logger
 
 from retrysim.celery.timer import Timer
 from retrysim.durations import SECOND
@@ -50,6 +49,7 @@ class Slot:
         self.job: Job | None = None
         self.stopping = False
         self.given = Condition("a task")
+        self.gone = False
         self.process = pool.environment.spawn(self._run, name=f"{pool.worker_name} slot {pid}", service=True)
 
     def give(self, job: Job) -> None:
@@ -72,14 +72,14 @@ class Slot:
                 self.process.service = True
                 self.pool.free(self)
         signals.worker_process_shutdown.send(sender=self.pool.worker_name, pid=self.pid, exitcode=0)
+        self.gone = True
+        self.pool.slot_freed.notify_all()
 
     def _run_job(self, job: Job) -> None:
         if job.on_accepted is not None:
             job.on_accepted(self.pid, monotonic_ns(self.pool.environment.clock) / SECOND)
         try:
             result = job.target(*job.args, **job.kwargs)
-        except (SystemExit, KeyboardInterrupt) as error:
-            _tell(job.on_failure, _lost(error))
         except BaseException:
             _tell(job.on_failure, ExceptionInfo())
         else:
@@ -94,7 +94,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
     Timer = Timer
 
     def on_start(self) -> None:
-        self._slot_freed = Condition("a free pool process")
+        self.slot_freed = Condition("a free pool process")
         self._slots = [Slot(self, FIRST_PID + number) for number in range(self.limit)]
         self._idle = deque(self._slots)
 
@@ -111,7 +111,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
     ) -> Job:
         """Hand a task to a free slot; the caller waits until there is one."""
         while not self._idle:
-            self.environment.wait(self._slot_freed)
+            self.environment.wait(self.slot_freed)
         job = Job(
             target=target,
             args=args,
@@ -126,7 +126,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
 
     def free(self, slot: Slot) -> None:
         self._idle.append(slot)
-        self._slot_freed.notify()
+        self.slot_freed.notify()
 
     @property
     def running(self) -> list[str]:
@@ -136,8 +136,10 @@ class TaskPool(BasePool):  # type: ignore[misc]
     def on_stop(self) -> None:
         """Warm shutdown: what runs may end, then the slots go."""
         while len(self._idle) < len(self._slots):
-            self.environment.wait(self._slot_freed)
+            self.environment.wait(self.slot_freed)
         self.on_terminate()
+        while not all(slot.gone for slot in self._slots):
+            self.environment.wait(self.slot_freed)
 
     def on_terminate(self) -> None:
         for slot in self._slots:
@@ -155,13 +157,9 @@ def bound_to(environment: Environment, worker_name: str) -> type[TaskPool]:
 
 
 def _tell(whom: Callable[[Any], None] | None, what: Any) -> None:
-    if whom is not None:
-        whom(what)
-
-
-def _lost(error: BaseException) -> ExceptionInfo:
-    """What the parent makes of a child that a task has ended by ``SystemExit`` or ``KeyboardInterrupt``."""
+    """Call back as billiard's ``ApplyResult`` does: what the callback raises is logged, and the pool goes on."""
     try:
-        raise WorkerLostError(f"Worker exited prematurely: {error!r}")
-    except WorkerLostError:
-        return ExceptionInfo()
+        if whom is not None:
+            whom(what)
+    except BaseException as error:
+        logger.exception("Pool callback raised exception: %r", error)

@@ -5,7 +5,8 @@ Not ``cache+memory://``: that one is a module-global LRU of 5000 results without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from celery import states
@@ -77,15 +78,47 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
     ) -> Any:
         """Wait until the task is ready: from a test this drives the simulation."""
         self._ensure_not_eager()
-        deadline_ns = None if timeout is None else self._environment.clock.ns + grid_ns(timeout)
+        deadline_ns = self._deadline_ns(timeout)
         while True:
             meta = self.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
                 return meta
-            if on_interval:
-                on_interval()
-            left_ns = None if deadline_ns is None else deadline_ns - self._environment.clock.ns
-            if left_ns is not None and left_ns <= 0:
-                raise ResultTimeout("The operation timed out.")
-            self._changed.name = f"the result of task {task_id}"
-            self._environment.wait(self._changed, timeout_ns=left_ns)
+            self._wait_for_a_change(f"the result of task {task_id}", deadline_ns, on_interval)
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Callable[[Any], None] | None = None,
+        on_interval: Callable[[], None] | None = None,
+        max_iterations: int | None = None,
+        **_options: Any,
+    ) -> Iterator[tuple[str, Any]]:
+        """The results of several tasks as they come, each at its instant."""
+        waiting = sorted(task_ids)
+        deadline_ns = self._deadline_ns(timeout)
+        for iteration in itertools.count(1):
+            for task_id in list(waiting):
+                meta = self.get_task_meta(task_id)
+                if meta["status"] in states.READY_STATES:
+                    waiting.remove(task_id)
+                    if on_message is not None:
+                        on_message(meta)
+                    yield task_id, meta
+            if not waiting or iteration == max_iterations:
+                return
+            self._wait_for_a_change(f"the results of {len(waiting)} tasks", deadline_ns, on_interval)
+
+    def _deadline_ns(self, timeout: float | None) -> int | None:
+        return None if timeout is None else self._environment.clock.ns + grid_ns(timeout)
+
+    def _wait_for_a_change(self, of_what: str, deadline_ns: int | None, on_interval: Callable[[], None] | None) -> None:
+        if on_interval:
+            on_interval()
+        left_ns = None if deadline_ns is None else deadline_ns - self._environment.clock.ns
+        if left_ns is not None and left_ns <= 0:
+            raise ResultTimeout("The operation timed out.")
+        self._changed.name = of_what
+        self._environment.wait(self._changed, timeout_ns=left_ns)

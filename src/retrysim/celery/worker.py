@@ -10,7 +10,7 @@ from celery.app import trace as celery_trace
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 
-from celery import _state, result
+from celery import _state, result, signals
 from retrysim.celery.hosting import Broker
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.pool import bound_to
@@ -137,8 +137,9 @@ class Worker:
         how = "died" if self.controller.exitcode else "warm"
         self._trace.append(WorkerStopped(at_ns=self._environment.clock.ns, worker=self.name, how=how))
 
-    def _on_ready(self, _consumer: Any) -> None:
+    def _on_ready(self, consumer: Any) -> None:
         self._is_ready = True
+        signals.worker_ready.send(sender=consumer)  # as the program `celery worker` does
         at_ns = self._environment.clock.ns
         self._trace.append(WorkerReady(at_ns=at_ns, worker=self.name, concurrency=self.concurrency))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,6 +67,7 @@ class Simulation:
         self._eager: EagerRunner | None = None
         self._apps: list[Any] = []
         self._open = False
+        self._failed = False
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Simulation:
             self._undo.close()
 
     def _end_worker(self, worker: Worker, *, warm: bool) -> None:
-        if warm and not worker.running:
+        if warm and not self._failed and not worker.running:
             worker.stop()
         else:
             worker.abandon()
@@ -208,10 +208,14 @@ class Simulation:
         self._run(until_ns=self.environment.clock.ns + parse_duration(duration))
 
     def _run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
+        idle = False
         try:
             self.environment.run(until=until, until_ns=until_ns)
+            idle = until is None and until_ns is None
+        except BaseException:
+            self._failed = True
+            raise
         finally:
-            idle = until is None and until_ns is None and sys.exception() is None
             self._note_end(idle)
         if idle and (blocked := self.environment.blocked()):
             names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
