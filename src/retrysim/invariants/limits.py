@@ -33,7 +33,7 @@ def quota_is_respected(trace: Trace) -> Judgement:
 def retries_start_at_reset(trace: Trace) -> Judgement:
     """Every attempt that was refused for its rate is followed by a retry that starts when the limit opens again.
 
-    Exactly then: not a microsecond earlier, and not later, unless it was due then and every slot of the worker was taken.
+    Exactly then: not a microsecond earlier, and not later, unless it was due then and every slot was taken.
     """
     judged = 0
     problems = []

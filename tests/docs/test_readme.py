@@ -1,0 +1,53 @@
+"""The README keeps its word: its code runs, its scenario passes, its failure text is the one that is printed."""
+
+import re
+from pathlib import Path
+
+from retrysim.scenarios import items_of, loads
+from retrysim.simulation.player import play
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+    return [text for tongue, text in fences if tongue == language]
+
+
+def test_the_python_of_the_readme_runs(pytester, monkeypatch):
+    monkeypatch.setenv("TWITTER_TOKEN", "fake-token")
+    [code] = blocks("python")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(test_readme_code=code)
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_the_scenario_of_the_readme_passes():
+    [text] = blocks("yaml")
+
+    for item in items_of(loads(text, file="README.md")):
+        assert play(item).findings == []
+
+
+def test_the_failure_of_the_readme_is_what_is_printed():
+    [printed] = blocks("")
+    text = (ROOT / "scenarios/user_200_calls.scenario.yaml").read_text()
+    text = text.replace("scenarios.apps.twitter_user:app", "tests.bite.defective:app")
+    text = text.replace("task: fetch_tweets", "task: countdown_of_899_s").replace("[worker, eager]", "worker")
+    [item] = items_of(loads(text, file="README.md"))
+
+    assert play(item).text().startswith(printed)
+
+
+def test_the_two_commands_of_the_readme_need_nothing_else():
+    [scenarios, tests] = [block.strip() for block in blocks("sh") if "venv" in block]
+
+    setup = "python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[test]' && .venv/bin/pytest"
+    assert (scenarios, tests) == (f"{setup} scenarios/", f"{setup} tests/")
+
+
+def test_every_linked_file_is_there():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
