@@ -215,5 +215,6 @@ def test_the_signals_of_a_worker_and_its_pool_processes_are_sent(sim, app):
 def test_the_worker_runs_the_loop_that_a_real_one_would(sim, app, tasks):
     from celery.worker import loops
 
-    assert sim.worker.controller.consumer.loop is loops.synloop
-    assert sim.worker.controller.use_eventloop is False
+    [worker] = sim.workers
+    assert worker.controller.consumer.loop is loops.synloop
+    assert worker.controller.use_eventloop is False

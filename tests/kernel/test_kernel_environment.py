@@ -239,3 +239,18 @@ env.abandon_all()
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert (ran.stdout, ran.stderr) == ("", "")
+
+
+def test_the_host_is_told_when_control_goes_to_another_one_and_comes_back_to_the_test(env):
+    entered = []
+    env.on_host = entered.append
+
+    def parent():
+        env.spawn(lambda: env.sleep(SECOND), name="child")
+        env.sleep(SECOND)
+
+    env.spawn(parent, name="a", host="host a")
+    env.spawn(lambda: env.sleep(2 * SECOND), name="b", host="host b")
+    env.run()
+
+    assert entered == ["host a", "host b", "host a", "host b", None]

@@ -11,7 +11,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import TimeoutError as ResultTimeout
 
-from retrysim import Deadlock, InputError, Limits, Runaway, Simulation, Unsupported, Violation
+from retrysim import Deadlock, InputError, Limits, Runaway, Simulation, Violation
 from retrysim.errors import AppError
 
 START = "2015-08-03T12:00:00Z"
@@ -232,15 +232,19 @@ def test_check_of_a_run_without_tasks_is_vacuous(sim, app):
     )
 
 
-def test_a_second_worker_is_refused(sim, app):
-    sim.start_worker(app)
+def test_two_workers_of_one_name_are_refused(sim, app):
+    sim.start_worker(app, name="mail")
 
-    with pytest.raises(Unsupported) as caught:
+    with pytest.raises(InputError) as caught:
+        sim.start_worker(app, name="mail")
+    assert str(caught.value) == "there is a worker 'mail' already: give the second another name"
+
+
+def test_a_worker_beside_an_eager_run_is_refused(sim, app):
+    sim.run_eagerly(app)
+
+    with pytest.raises(InputError, match="tasks of this simulation run eagerly: a worker would have nothing to do"):
         sim.start_worker(app)
-    assert str(caught.value) == (
-        "a second worker in one simulation is not supported yet: start one worker with more concurrency, "
-        "or use one simulation for each"
-    )
 
 
 def test_an_app_with_always_eager_is_refused(sim, app, monkeypatch):

@@ -6,9 +6,9 @@ import os
 import traceback
 from typing import Any
 
+from celery import Celery
 from celery.app.utils import find_app as celery_find_app
 
-from celery import Celery
 from retrysim.errors import AppError
 
 

@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import celery.app.base
 import celery.app.task
 import celery.canvas
-from celery import _state
+from celery import _state, result
+from celery.app.trace import reset_worker_optimizations
 from celery.backends.base import DisabledBackend
 from kombu import pools, transport
 
+from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.results import ResultStore
 from retrysim.errors import AppError
 from retrysim.kernel import Environment
@@ -53,7 +55,15 @@ def prepare(app: Any) -> None:
         task.backend  # noqa: B018 - evaluates what is lazy
 
 
-def borrow(undo: UndoStack, app: Any, broker: Broker, environment: Environment, *, always_eager: bool) -> None:
+def borrow(
+    undo: UndoStack,
+    app: Any,
+    broker: Broker,
+    environment: Environment,
+    processes: ProcessGlobals,
+    *,
+    always_eager: bool,
+) -> None:
     """Let ``app`` publish to ``broker`` and store its results in the simulation, until ``undo`` is unwound."""
     for variable in _BEATING_THE_CONFIG:
         undo.remove_item(os.environ, variable)
@@ -64,7 +74,7 @@ def borrow(undo: UndoStack, app: Any, broker: Broker, environment: Environment, 
         undo, app, {"broker_url": broker.url, "broker_read_url": broker.url, "broker_write_url": broker.url,
                     "broker_transport_options": {}, "task_always_eager": always_eager},
     )  # fmt: skip
-    _fresh_caches(undo, app)
+    _fresh_caches(undo, app, processes)
     if not disabled:
         app._backend_cache = ResultStore(app, environment)
     _become_current(undo, app)
@@ -98,24 +108,35 @@ def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None
     undo.then(take_off)
 
 
-def _fresh_caches(undo: UndoStack, app: Any) -> None:
-    """What the app computed from its real broker and backend is put aside; what it computes from ours, forgotten."""
+def _fresh_caches(undo: UndoStack, app: Any, processes: ProcessGlobals) -> None:
+    """What the app computed from its real broker and backend is put aside; what it computes from ours, forgotten.
+
+    Queues and connections are each simulated process's own.
+    """
     for name, value in (("_pool", None), ("_backend_cache", None), ("_local", threading.local())):
         undo.set_attribute(app, name, value)
-    amqp = copy.copy(app.amqp)
-    for cached in ("queues", "router", "send_task_message", "_rtable"):
-        amqp.__dict__.pop(cached, None)
-    amqp._producer_pool = None
-    for name, value in (("amqp", amqp), ("control", None), ("events", None)):
-        undo.set_attribute(app, name, value)
-        if value is None:
-            del app.__dict__[name]
+    original = app.amqp
+    undo.set_attribute(app, "amqp", _fresh_amqp(original))
+    processes.add(app, "amqp", lambda: _fresh_amqp(original))
+    processes.add(app, "_pool", lambda: None)
+    for name in ("control", "events"):
+        undo.set_attribute(app, name, None)
+        del app.__dict__[name]
     for group in (pools.connections, pools.producers):
         undo.callback(_forget_new, group, frozenset(group))
+    undo.callback(reset_worker_optimizations, app)
     for task in app.tasks.values():
         undo.set_attribute(task, "__trace__", None)
         if getattr(task, "_exec_options", None) is not None:
             undo.set_attribute(task, "_exec_options", None)
+
+
+def _fresh_amqp(original: Any) -> Any:
+    amqp = copy.copy(original)
+    for cached in ("queues", "router", "send_task_message", "_rtable"):
+        amqp.__dict__.pop(cached, None)
+    amqp._producer_pool = None
+    return amqp
 
 
 def _forget_new(group: dict[Any, Any], before: frozenset[Any]) -> None:
@@ -134,7 +155,12 @@ def draw_task_ids(undo: UndoStack, stream: random.Random) -> None:
         undo.set_attribute(module, "uuid", task_id)
 
 
+def joins_block_in_workers_only(undo: UndoStack, environment: Environment) -> None:
+    """In production the test and the worker are two processes: only inside a task does ``get()`` block the pool."""
+    in_worker, outside = _state.task_join_will_block, environment.outside_of_all
+    undo.set_attribute(result, "task_join_will_block", lambda: in_worker() and not outside())
+
+
 def _become_current(undo: UndoStack, app: Any) -> None:
     undo.set_attribute(_state._tls, "current_app", app)
     undo.set_attribute(_state, "default_app", app)
-    undo.set_attribute(_state, "_task_join_will_block", False)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from celery import _state
+
 from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import prepare
 

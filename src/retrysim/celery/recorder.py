@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from celery import signals
 from celery.utils.saferepr import saferepr
 
-from celery import signals
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Environment

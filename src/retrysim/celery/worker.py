@@ -6,17 +6,17 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
+from celery import signals
 from celery.app import trace as celery_trace
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 
-from celery import _state, result, signals
 from retrysim.celery.hosting import Broker
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.pool import bound_to
+from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.errors import SimulationError
 from retrysim.kernel import Condition, Environment, Process
-from retrysim.patches import UndoStack
 from retrysim.trace import Trace, WorkerReady, WorkerStopped
 
 
@@ -33,6 +33,7 @@ class Worker:
         concurrency: int,
         name: str,
         options: dict[str, Any],
+        globals_of: ProcessGlobals,
     ) -> None:
         self.app = app
         self.name = name
@@ -41,7 +42,7 @@ class Worker:
         self._broker: Broker = broker
         self._wake = broker.changed
         self._trace = trace
-        self._undo = UndoStack()
+        self._globals = globals_of
         self._ready = Condition(f"{name} to be ready")
         self._is_ready = False
         self._stopped = False
@@ -52,39 +53,27 @@ class Worker:
         return f"<Worker {self.name!r}, concurrency {self.concurrency}>"
 
     def _make_controller(self, options: dict[str, Any]) -> Any:
-        self._own_globals()
-        controller = WorkController(
-            app=self.app,
-            hostname=f"celery@{self.name}",
-            concurrency=self.concurrency,
-            pool_cls=bound_to(self._environment, f"celery@{self.name}"),
-            ready_callback=self._on_ready,
-            # As in celery.contrib.testing.worker: what workers tell each other all the time is off unless asked for.
-            **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
-        )
+        hostname = f"celery@{self.name}"
+        self._globals.start(self)
+        with self._globals.inside(self):
+            celery_trace.setup_worker_optimizations(self.app, hostname)
+            controller = WorkController(
+                app=self.app,
+                hostname=hostname,
+                concurrency=self.concurrency,
+                pool_cls=bound_to(self._environment, hostname),
+                ready_callback=self._on_ready,
+                # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
+                **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
+            )
         controller.consumer._pending_operations = _WakingDeque(self._wake)
         return controller
-
-    def _own_globals(self) -> None:
-        """What a worker process has for itself lives in modules of Celery: clean now, clean again afterwards."""
-        worker_state.reset_state()
-        self._undo.then(worker_state.reset_state)
-        for flag in ("should_stop", "should_terminate"):
-            self._undo.set_attribute(worker_state, flag, None)
-        # In production the test and the worker are two processes: only inside the worker's does get() block the pool.
-        outside = self._environment.outside_of_all
-        joins_block = _state.task_join_will_block
-        self._undo.set_attribute(result, "task_join_will_block", lambda: joins_block() and not outside())
-        localized = list(celery_trace._localized)
-        celery_trace.setup_worker_optimizations(self.app, f"celery@{self.name}")
-        self._undo.callback(celery_trace._localized.__setitem__, slice(None), localized)
-        self._undo.callback(celery_trace.reset_worker_optimizations, self.app)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start, and let the simulation run until the worker consumes."""
-        self._process = self._environment.spawn(self._run, name=self.name, service=True)
+        self._process = self._environment.spawn(self._run, name=self.name, service=True, host=self)
         self._environment.run(until=lambda: self._is_ready or self._stopped)
         if not self._is_ready:
             raise SimulationError(f"{self.name} stopped before it was ready; its log says why")
@@ -93,10 +82,10 @@ class Worker:
         """Warm shutdown: what runs may end, nothing new is begun."""
         if self._stopped:
             return
-        worker_state.should_stop = 0
+        with self._globals.inside(self):
+            worker_state.should_stop = 0
         self._wake.notify_all()
         self._environment.run(until=lambda: self._stopped)
-        self._undo.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +99,6 @@ class Worker:
     def abandon(self) -> None:
         """Forget the worker without running a line of it."""
         self._stopped = True
-        self._undo.close()
 
     @property
     def running(self) -> list[str]:
@@ -127,7 +115,10 @@ class Worker:
     @property
     def queues(self) -> set[str]:
         """The names of the queues it consumes."""
-        return set() if self._stopped else set(self.app.amqp.queues.consume_from)
+        if self._stopped:
+            return set()
+        with self._globals.inside(self):
+            return set(self.app.amqp.queues.consume_from)
 
     # -- the process ---------------------------------------------------------------------------------------------------
 

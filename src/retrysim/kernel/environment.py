@@ -51,12 +51,20 @@ class Environment:
         self._stopping = False
         self._steps = 0
         self._steps_here = 0
+        self._host: object = None
+        #: told whenever control goes to another host; ``None`` is the test itself
+        self.on_host: Callable[[object], None] = _nothing
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
-    def spawn(self, function: Callable[[], None], *, name: str, service: bool = False) -> Process:
-        """A new process, ready to run."""
-        process = Process(function, name=name, service=service)
+    def spawn(
+        self, function: Callable[[], None], *, name: str, service: bool = False, host: object = None
+    ) -> Process:
+        """A new process, ready to run; unless told, on the host of the process that asks."""
+        current = self.current
+        if host is None and current is not None:
+            host = current.host
+        process = Process(function, name=name, service=service, host=host)
         self._processes[process.greenlet] = process
         self._ready.append(process)
         return process
@@ -170,6 +178,8 @@ class Environment:
                 self._loop(until, until_ns)
         finally:
             self._driver = None
+            if self._host is not None:
+                self._enter_host(None)
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
@@ -203,6 +213,8 @@ class Environment:
 
     def _resume(self, process: Process) -> None:
         running = process.greenlet
+        if process.host is not self._host:
+            self._enter_host(process.host)
         if running.parent is not self._driver:
             running.parent = self._driver
         running.switch()
@@ -216,6 +228,10 @@ class Environment:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
+
+    def _enter_host(self, host: object) -> None:
+        self._host = host
+        self.on_host(host)
 
     def _count_step(self) -> None:
         self._steps += 1
@@ -253,3 +269,7 @@ class Environment:
     def blocked(self) -> list[Process]:
         """The processes that wait, without a timeout, for what no schedule will bring; services left out."""
         return [p for p in self._processes.values() if p.wait is not None and not p.service]
+
+
+def _nothing(_host: object) -> None:
+    pass

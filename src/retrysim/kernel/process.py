@@ -41,14 +41,15 @@ class Process:
     """A named greenlet of the simulation.
 
     ``service`` says that it may wait for work for ever (a consumer, a pool slot, a timer): it is no deadlock when
-    nothing comes.
+    nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know.
     """
 
-    __slots__ = ("error", "greenlet", "name", "service", "wait")
+    __slots__ = ("error", "greenlet", "host", "name", "service", "wait")
 
-    def __init__(self, function: Callable[[], None], *, name: str, service: bool) -> None:
+    def __init__(self, function: Callable[[], None], *, name: str, service: bool, host: object = None) -> None:
         self.name = name
         self.service = service
+        self.host = host
         self.wait: Wait | None = None
         self.error: BaseException | None = None
         self.greenlet = greenlet(lambda: self._run(function))

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
-from retrysim.celery.hosting import borrow, draw_task_ids, prepare
+from retrysim.celery.hosting import borrow, draw_task_ids, joins_block_in_workers_only, prepare
 from retrysim.celery.memory import MemoryBroker
+from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError, Unsupported
+from retrysim.errors import Deadlock, InputError
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.patches import UndoStack, virtual_standard_library
@@ -63,8 +64,10 @@ class Simulation:
         self._network.attempt_of = self._recorder.attempt_of
         self._undo = UndoStack()
         self._library = ExitStack()
-        self.worker: Worker | None = None
+        self._processes = ProcessGlobals()
+        self.workers: list[Worker] = []
         self._eager: EagerRunner | None = None
+        self._always_eager = False
         self._apps: list[Any] = []
         self._open = False
         self._failed = False
@@ -81,6 +84,8 @@ class Simulation:
             self._freeze()
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
+            joins_block_in_workers_only(self._undo, self.environment)
+            self.environment.on_host = self._processes.enter
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
         return self
@@ -96,10 +101,11 @@ class Simulation:
             return
         self._open = False
         try:
-            if self.worker is not None:
-                self._end_worker(self.worker, warm=warm)
+            for worker in reversed(self.workers):
+                self._end_worker(worker, warm=warm)
         finally:
             self.environment.abandon_all()
+            self._processes.enter(None)
             self._undo.close()
 
     def _end_worker(self, worker: Worker, *, warm: bool) -> None:
@@ -138,47 +144,61 @@ class Simulation:
         """Let tasks really call ``host`` (``"localhost:5432"``, or without a port)."""
         self._network.allow(host)
 
-    def start_worker(self, app: Any, *, concurrency: int = 1, name: str = "worker-1", **options: Any) -> Worker:
+    def start_worker(self, app: Any, *, concurrency: int = 1, name: str | None = None, **options: Any) -> Worker:
         """Start a worker for an app (or what ``celery -A`` takes), as ``celery.contrib.testing.worker`` does.
 
-        ``options`` are those of ``celery.worker.WorkController`` (``queues``, ``without_heartbeat``, ...).
+        ``name`` is its node name, by default ``worker-1``, ``worker-2``, ...; ``options`` are those of
+        ``celery.worker.WorkController`` (``queues``, ``without_heartbeat``, ...).
         """
-        self._only_one_runner()
+        self._must_be_open()
+        if self._eager is not None or self._always_eager:
+            raise InputError("tasks of this simulation run eagerly: a worker would have nothing to do")
         if concurrency < 1:
             raise InputError(f"concurrency={concurrency}: a worker has at least one pool process")
-        hosted = self._host(app)
+        name = name or f"worker-{len(self.workers) + 1}"
+        if name in [worker.name for worker in self.workers]:
+            raise InputError(f"there is a worker {name!r} already: give the second another name")
         worker = Worker(
-            hosted, self.environment, self._broker, self.trace, concurrency=concurrency, name=name, options=options
+            self._host(app),
+            self.environment,
+            self._broker,
+            self.trace,
+            concurrency=concurrency,
+            name=name,
+            options=options,
+            globals_of=self._processes,
         )
-        self.worker = worker
+        self.workers.append(worker)
         worker.start()
         return worker
 
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
-        self._only_one_runner()
+        self._must_run_nothing()
         self._eager = EagerRunner(self._host(app), self._broker, self.environment)
 
     def run_always_eagerly(self, app: Any) -> None:
         """Celery's own ``task_always_eager``: to see what it makes of retries."""
-        self._only_one_runner()
+        self._must_run_nothing()
+        self._always_eager = True
         self._host(app, always_eager=True)
 
-    def _only_one_runner(self) -> None:
+    def _must_be_open(self) -> None:
         if not self._open:
             raise InputError("the simulation has not begun: use `with Simulation() as sim:` or the fixture `sim`")
-        if self.worker is not None or self._apps:
-            raise Unsupported(
-                "a second worker in one simulation is not supported yet: start one worker with more concurrency, "
-                "or use one simulation for each"
-            )
+
+    def _must_run_nothing(self) -> None:
+        self._must_be_open()
+        if self._apps:
+            raise InputError("tasks of this simulation are run by something already: use a simulation for each way")
 
     def _host(self, app: Any, *, always_eager: bool = False) -> Any:
         with self._real_time():
             found = find_app(app)
             prepare(found)
-        borrow(self._undo, found, self._broker, self.environment, always_eager=always_eager)
-        self._apps.append(found)
+        if not any(found is hosted for hosted in self._apps):
+            borrow(self._undo, found, self._broker, self.environment, self._processes, always_eager=always_eager)
+            self._apps.append(found)
         return found
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -228,12 +248,12 @@ class Simulation:
 
     def _holding(self) -> Iterator[tuple[str, str]]:
         """Where the message of each unsettled task is: (task id, a phrase)."""
-        consumed = self.worker.queues if self.worker else set()
+        consumed = {queue for worker in self.workers for queue in worker.queues}
         for queue, task_ids in self._broker.waiting().items():
             phrase = f"it waits in queue {queue!r}" + ("" if queue in consumed else ", which nobody consumes")
             yield from ((task_id, phrase) for task_id in task_ids)
-        runner = self.worker or self._eager
-        if runner is not None:
+        runners: list[Worker | EagerRunner] = [*self.workers, *([self._eager] if self._eager else [])]
+        for runner in runners:
             yield from ((task_id, "it waits for its ETA") for task_id in runner.scheduled)
             yield from ((task_id, "its body is running") for task_id in runner.running)
 
