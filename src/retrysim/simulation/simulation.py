@@ -19,7 +19,7 @@ from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError
+from retrysim.errors import Deadlock, InputError, Unsupported
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.patches import UndoStack, virtual_standard_library
