@@ -1,12 +1,16 @@
-"""Remembers what billiard lists anew for every frame of every retry: all code positions of the frame's code.
+"""Remembers what is computed anew for every frame of every retry and is the same each time: two thirds of its cost.
 
-For ``trace_task`` alone these are some 2300 tuples, half of the time of a retried attempt. The data are the same for
-the same code object, so one copy serves all tracebacks.
+Celery stores the text of a traceback with each RETRY, and billiard keeps a copy of its frames. billiard lists all code
+positions of a frame's code (for ``trace_task`` alone some 2300 tuples); ``traceback`` counts through them to find one
+(since Python 3.11), and parses the source line to place its carets. All three are pure functions of a code object or
+a line.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from functools import lru_cache
 from types import CodeType
 from typing import Any
 
@@ -14,19 +18,30 @@ from billiard import einfo
 
 from retrysim.patches import UndoStack
 
+#: How many source lines are remembered; a traceback of Celery has some ten.
+_LINES = 4096
+
 
 def remember_code_positions(undo: UndoStack) -> None:
-    """Let ``billiard.einfo`` describe each code object once."""
-    undo.set_attribute(einfo._Frame, "Code", staticmethod(_remembering(einfo._Code)))
+    """Let ``billiard.einfo`` and ``traceback`` compute each of these once, until ``undo`` is unwound."""
+    undo.set_attribute(einfo._Frame, "Code", staticmethod(_remembered(einfo._Code)))
+    for name, remember in (
+        ("_get_code_position", _remembered),
+        ("_extract_caret_anchors_from_line_segment", lru_cache(_LINES)),
+    ):
+        if hasattr(traceback, name):
+            undo.set_attribute(traceback, name, remember(getattr(traceback, name)))
 
 
-def _remembering(describe: Callable[[CodeType], Any]) -> Callable[[CodeType], Any]:
-    described: dict[int, tuple[CodeType, Any]] = {}  # by identity: comparing code objects compares their contents
+def _remembered(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its results kept, by the identity of the code object: comparing two compares their contents."""
+    kept: dict[tuple[int, tuple[int, ...]], tuple[CodeType, Any]] = {}
 
-    def code(original: CodeType) -> Any:
-        found = described.get(id(original))
+    def remembered(code: CodeType, *numbers: int) -> Any:
+        key = (id(code), numbers)
+        found = kept.get(key)
         if found is None:
-            found = described[id(original)] = (original, describe(original))
+            found = kept[key] = (code, compute(code, *numbers))  # the code is kept, too, so that its id stays its own
         return found[1]
 
-    return code
+    return remembered
