@@ -15,7 +15,7 @@ from retrysim.celery.hosting import Broker
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.pool import bound_to
 from retrysim.celery.process_globals import ProcessGlobals
-from retrysim.errors import SimulationError
+from retrysim.errors import InputError, SimulationError
 from retrysim.kernel import Condition, Environment, Process
 from retrysim.trace import Trace, WorkerReady, WorkerStopped
 
@@ -47,6 +47,7 @@ class Worker:
         self._is_ready = False
         self._stopped = False
         self._process: Process | None = None
+        self._options = options
         self.controller = self._make_controller(options)
 
     def __repr__(self) -> str:
@@ -96,9 +97,24 @@ class Worker:
         if error is None:
             self.stop()
 
+    def kill(self) -> None:
+        """SIGKILL, to the worker and its pool: no line of it runs again, ``finally`` blocks included."""
+        if not self._stopped:
+            self.abandon()
+            self._note_stop("killed")
+
+    def restart(self) -> None:
+        """Start it anew, after it was stopped or killed: a new process, with the same name and options."""
+        if not self._stopped:
+            raise InputError(f"{self.name} is running: stop() or kill() it before restart()")
+        self._stopped = self._is_ready = False
+        self.controller = self._make_controller(self._options)
+        self.start()
+
     def abandon(self) -> None:
         """Forget the worker without running a line of it."""
         self._stopped = True
+        self._environment.abandon_host(self)
 
     @property
     def running(self) -> list[str]:
@@ -108,6 +124,8 @@ class Worker:
     @property
     def scheduled(self) -> list[str]:
         """The ids of the tasks that wait here for their ETA."""
+        if self._stopped:
+            return []
         entries = (entry.entry for entry in self.controller.timer._queue)
         requests = (entry.args[0] for entry in entries if not entry.canceled and entry.args)
         return [request.id for request in requests if hasattr(request, "id")]
@@ -125,7 +143,9 @@ class Worker:
     def _run(self) -> None:
         self.controller.start()
         self._stopped = True
-        how = "died" if self.controller.exitcode else "warm"
+        self._note_stop("died" if self.controller.exitcode else "warm")
+
+    def _note_stop(self, how: str) -> None:
         self._trace.append(WorkerStopped(at_ns=self._environment.clock.ns, worker=self.name, how=how))
 
     def _on_ready(self, consumer: Any) -> None:

@@ -25,7 +25,9 @@ class Condition:
         self._waits.append(wait)
 
     def leave(self, wait: Wait) -> None:
-        self._waits.remove(wait)
+        """Stop waiting; who was notified already has left."""
+        if wait in self._waits:
+            self._waits.remove(wait)
 
     def notify(self) -> bool:
         """Wake the one that waits longest; says whether there was one."""

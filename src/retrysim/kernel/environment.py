@@ -57,9 +57,7 @@ class Environment:
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
-    def spawn(
-        self, function: Callable[[], None], *, name: str, service: bool = False, host: object = None
-    ) -> Process:
+    def spawn(self, function: Callable[[], None], *, name: str, service: bool = False, host: object = None) -> Process:
         """A new process, ready to run; unless told, on the host of the process that asks."""
         current = self.current
         if host is None and current is not None:
@@ -89,6 +87,11 @@ class Environment:
             process.abandon()
         self._processes.clear()
         self._ready.clear()
+
+    def abandon_host(self, host: object) -> None:
+        """Let no process of a host run again: its machine is gone."""
+        for process in [process for process in self._processes.values() if process.host is host]:
+            self.abandon(process)
 
     def abandon(self, process: Process) -> None:
         """Let one process never run again, whatever it is doing: SIGKILL."""

@@ -31,6 +31,12 @@ class Wait:
             self.timeout.cancel()
         self._resume()
 
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self.condition.leave(self)
+        if self.timeout is not None:
+            self.timeout.cancel()
+
     def expire(self) -> None:
         """The timeout has passed."""
         self.condition.leave(self)
@@ -71,6 +77,6 @@ class Process:
         """
         if self.greenlet:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.greenlet))
-        if self.wait is not None and self.wait.timeout is not None:
-            self.wait.timeout.cancel()
+        if self.wait is not None:
+            self.wait.cancel()
         self.wait = None

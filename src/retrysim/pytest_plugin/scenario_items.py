@@ -12,7 +12,6 @@ import pytest
 from retrysim.errors import InputError
 from retrysim.scenarios import SUFFIX, Scenario, ScenarioItem, items_of, load
 
-
 #: How many captured lines are shown of an item that failed.
 _LOG_LINES = 12
 

@@ -216,6 +216,9 @@ class Simulation:
     def run(self, until: Callable[[], bool] | datetime | None = None) -> None:
         """Run until idle, until a condition holds, or until an instant.
 
+        A condition is looked at after every event of the trace, and the world stops right there: inside the call of a
+        fake, between a task's result and its ack. What was running goes on with the next run.
+
         Raises ``Deadlock`` when a task waits for what can never come, ``Runaway`` when a limit is crossed.
         """
         if isinstance(until, datetime):
@@ -229,6 +232,8 @@ class Simulation:
 
     def _run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
         idle = False
+        if until is not None:
+            self.trace.watch = lambda _event: self.environment.stop() if until() else None
         try:
             self.environment.run(until=until, until_ns=until_ns)
             idle = until is None and until_ns is None
@@ -236,6 +241,7 @@ class Simulation:
             self._failed = True
             raise
         finally:
+            self.trace.watch = None
             self._note_end(idle)
         if idle and (blocked := self.environment.blocked()):
             names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)

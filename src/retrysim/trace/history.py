@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -156,6 +156,8 @@ class Trace:
         self._events: list[Event] = list(events)
         self._histories: dict[str, TaskHistory] = {}
         self._counted = 0
+        #: told of each event after it was appended
+        self.watch: Callable[[Event], None] | None = None
 
     def __len__(self) -> int:
         return len(self._events)
@@ -168,6 +170,8 @@ class Trace:
 
     def append(self, event: Event) -> None:
         self._events.append(event)
+        if self.watch is not None:
+            self.watch(event)
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one type."""
