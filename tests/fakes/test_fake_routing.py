@@ -86,9 +86,7 @@ def test_an_endpoint_is_a_method_and_a_path(name):
     with pytest.raises(FakeError) as error:
         Endpoint.parse(name, lambda visit: None)
 
-    assert str(error.value) == (
-        f'{name!r} is no endpoint: expected a method and a path, such as "GET /users/:id"'
-    )
+    assert str(error.value) == (f'{name!r} is no endpoint: expected a method and a path, such as "GET /users/:id"')
 
 
 def test_an_endpoint_needs_a_function():

@@ -14,6 +14,7 @@ from retrysim.fakes.limit_spec import LimitSpec
 from retrysim.fakes.mount import split_url
 from retrysim.fakes.routing import EveryPath, Router, Routes
 from retrysim.fakes.spoken import SpokenVendor
+from retrysim.fakes.trouble import Troubles
 from retrysim.ratelimit.rate import Rate
 
 
@@ -45,7 +46,10 @@ class API(Fake):
         endpoints: Mapping[str, Function] | None = None,
         state: Callable[[], object] | None = None,
         dialect: str = "plain",
+        seed: int = 0,
         clock_skew: Duration = 0,
+        latency: Duration = 0,
+        trouble: Troubles | None = None,
     ) -> None:
         parts = split_url(url)
         manners = load_dialect(dialect)
@@ -57,7 +61,14 @@ class API(Fake):
             return SpokenVendor(manners, router, limits=limits, per=per, state=made, explains=True)
 
         super().__init__(
-            name or parts.netloc, [parts.netloc.lower()], make, prefix=parts.path.rstrip("/"), clock_skew=clock_skew
+            name or parts.netloc,
+            [parts.netloc.lower()],
+            make,
+            prefix=parts.path.rstrip("/"),
+            seed=seed,
+            clock_skew=clock_skew,
+            latency=latency,
+            trouble=trouble,
         )
 
 

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from retrysim.durations import parse_duration
@@ -14,8 +15,7 @@ from retrysim.fakes.data import data_names, read_data
 from retrysim.fakes.limit_spec import LimitSpec
 from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.reply import JSON, Reply
-from retrysim.fakes.vendor import Count
-from retrysim.fakes.wording import check_wording, fill
+from retrysim.fakes.wording import check_wording
 from retrysim.ratelimit.rate import Rate
 
 Wordings = tuple[tuple[str, str], ...]
@@ -23,59 +23,78 @@ Wordings = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """An answer with gaps in its headers and body."""
+    """An answer whose headers and body may have gaps (see ``wording.py``)."""
 
-    status: int
+    status: int = 200
     body: str = ""
     content_type: str = JSON
     headers: Wordings = ()
 
-    def reply(self, counts: Mapping[str, Count], now_ns: int) -> Reply:
-        """The answer now; a body that cannot be filled is empty."""
+    def reply(self) -> Reply:
+        """The answer with its gaps, which are filled when it is dressed."""
         return Reply(
             status=self.status,
-            body=(fill(self.body, counts, now_ns) or "").encode(),
+            body=self.body.encode(),
             content_type=self.content_type,
-            headers=filled(self.headers, counts, now_ns),
+            headers=self.headers,
+            has_gaps=True,
         )
+
+    def texts(self) -> list[str]:
+        return [self.body, *(text for _, text in self.headers)]
+
+
+#: What an API says where its file does not tell: plain, and recognisably not the vendor's words.
+_DEFAULTS: Mapping[str, Saying] = MappingProxyType(
+    {
+        "not_found": Saying(status=404, body="not found\n", content_type="text/plain"),
+        "malformed": Saying(status=400, body="malformed request\n", content_type="text/plain"),
+        "over_capacity": Saying(status=503, body="over capacity\n", content_type="text/plain"),
+        "internal_error": Saying(status=500, body="internal error\n", content_type="text/plain"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """The manners of one API.
 
-    ``per`` is what tells callers apart (a header's name, ``ip``, or ``all`` for one counter); ``refusals`` are by the
-    name of the limit that refuses, ``default`` for any other. ``unauthorized`` answers a call without credentials,
-    where the API wants them.
+    ``per`` is what tells callers apart (see ``callers.py``); ``operation`` a header that names the endpoint where
+    paths do not. ``headers`` go with every answer; ``refusals`` are by the limit that refuses, ``default`` for any
+    other. ``sayings``: ``not_found``, ``malformed``, ``over_capacity``, ``internal_error``, and ``unauthorized`` where
+    credentials are wanted. ``answers`` are by endpoint, ``default`` for any other; ``free`` endpoints cost nothing.
     """
 
     name: str
     source: str
     date: str
     refusals: Mapping[str, Saying]
-    not_found: Saying
-    malformed: Saying
+    sayings: Mapping[str, Saying]
+    answers: Mapping[str, Saying]
     per: str = "authorization"
+    operation: str = ""
     hosts: tuple[str, ...] = ()
     prefix: str = ""
     limits: tuple[LimitSpec, ...] = ()
     headers: Wordings = ()
-    unauthorized: Saying | None = None
+    free: tuple[str, ...] = ()
 
     def refusal(self, limit: str) -> Saying:
         return self.refusals.get(limit) or self.refusals["default"]
 
+    def saying(self, name: str) -> Saying:
+        return self.sayings.get(name) or _DEFAULTS[name]
 
-def filled(headers: Wordings, counts: Mapping[str, Count], now_ns: int) -> Wordings:
-    """The headers that can be filled, without those that cannot."""
-    pairs = ((name, fill(text, counts, now_ns)) for name, text in headers)
-    return tuple((name, value) for name, value in pairs if value is not None)
+
+def dialect_names() -> list[str]:
+    """The dialects that there are data files of."""
+    return data_names("dialects", ".toml")
 
 
 @cache
 def load_dialect(name: str) -> Dialect:
     """The dialect of that name. Raises ``FakeError`` when there is no data file of it."""
-    known = data_names("dialects", ".toml")
+    known = dialect_names()
     if name not in known:
         raise FakeError(f"no dialect {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})")
     return parse_dialect(name, read_data(f"dialects/{name}.toml"))
@@ -87,42 +106,43 @@ def parse_dialect(name: str, text: str) -> Dialect:
         table = tomllib.loads(text)
         found = Dialect(
             name=name,
-            hosts=tuple(table.pop("hosts", [])),
-            limits=tuple(_limit(limit) for limit in table.pop("limits", [])),
-            headers=_wordings(table.pop("headers", {})),
-            refusals={limit: _saying(saying) for limit, saying in table.pop("refusals").items()},
-            not_found=_saying(table.pop("not_found")),
-            malformed=_saying(table.pop("malformed")),
-            unauthorized=_saying(table.pop("unauthorized")) if "unauthorized" in table else None,
+            hosts=tuple(table.pop("hosts", ())),
+            free=tuple(table.pop("free", ())),
+            limits=tuple(_limit(limit) for limit in table.pop("limits", ())),
+            headers=tuple(table.pop("headers", {}).items()),
+            refusals=_sayings(table.pop("refusals")),
+            sayings=_sayings(table.pop("sayings", {})),
+            answers=_sayings(table.pop("answers", {})),
             **table,
         )
     except (KeyError, TypeError, AttributeError, tomllib.TOMLDecodeError) as error:
-        raise FakeError(f"the dialect {name!r} cannot be read: {error}") from error
+        raise FakeError(f"the dialect {name!r} cannot be read: {type(error).__name__}: {error}") from error
     _check(found)
     return found
 
 
-def _saying(table: dict[str, Any]) -> Saying:
-    return Saying(**{**table, "headers": _wordings(table.get("headers", {}))})
+def _sayings(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Saying]:
+    return {
+        key: Saying(**{**table, "headers": tuple(table.get("headers", {}).items())}) for key, table in tables.items()
+    }
 
 
-def _wordings(table: Mapping[str, str]) -> Wordings:
-    return tuple(table.items())
-
-
-def _limit(table: dict[str, Any]) -> LimitSpec:
+def _limit(table: Mapping[str, Any]) -> LimitSpec:
     values = dict(table)
-    values["rate"] = Rate.parse(values["rate"])
+    for key in ("rate", "anonymous"):
+        if key in values:
+            values[key] = Rate.parse(values[key])
     if "step" in values:
         values["step_ns"] = parse_duration(values.pop("step"))
+    values["rates"] = {endpoint: Rate.parse(text) for endpoint, text in values.get("rates", {}).items()}
     return LimitSpec(**values)
 
 
 def _check(found: Dialect) -> None:
-    limits = [limit.name for limit in found.limits]
-    sayings = [*found.refusals.values(), found.not_found, found.malformed, *filter(None, [found.unauthorized])]
+    where = f"the dialect {found.name!r}"
     if "default" not in found.refusals:
-        raise FakeError(f"the dialect {found.name!r} says nothing to refused calls: it needs [refusals.default]")
-    texts = [text for saying in sayings for text in (saying.body, *(value for _, value in saying.headers))]
-    for text in [*texts, *(value for _, value in found.headers)]:
-        check_wording(text, limits, f"the dialect {found.name!r}")
+        raise FakeError(f"{where} says nothing to a refused call: it needs [refusals.default]")
+    sayings = [*found.refusals.values(), *found.sayings.values(), *found.answers.values()]
+    limits = [limit.name for limit in found.limits]
+    for text in [text for saying in sayings for text in saying.texts()] + [text for _, text in found.headers]:
+        check_wording(text, limits, where)

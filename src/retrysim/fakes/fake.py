@@ -6,19 +6,24 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from retrysim.clock import WallClock
 from retrysim.durations import Duration, to_timedelta
 from retrysim.errors import FakeError
 from retrysim.fakes.aliases import Aliases
 from retrysim.fakes.call import Call
+from retrysim.fakes.in_flight import InFlight
+from retrysim.fakes.latency import parse_latency
 from retrysim.fakes.nearest import nearest
-from retrysim.fakes.pipeline import Outcome, answer
+from retrysim.fakes.pipeline import Outcome
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.fakes.skew import parse_skew
 from retrysim.fakes.story import Window, count, limited, longest_wait_ns, tell, too_early, windows
+from retrysim.fakes.trouble import Troubles, parse_troubles
 from retrysim.fakes.vendor import Count, Vendor
+from retrysim.fakes.weather import Weather
 
 Observer = Callable[[Call], None]
 
@@ -27,9 +32,10 @@ class Fake:
     """An API at some hosts.
 
     ``make`` builds the vendor's side in its initial state: endpoints, limits, data. ``prefix`` is the path under which
-    clients find it (``/v1``), which another address may replace. ``clock_skew`` is how far the
-    server's clock is ahead of the caller's (negative: behind). Every call is told to each of ``observers``.
-    Calls may come from several threads.
+    clients find it (``/v1``), which another address may replace. ``clock_skew`` is how far the server's clock is
+    ahead of the caller's (``"-3s"``: behind), ``latency`` how long it takes (``"200ms"``, ``"1s to 3s"``), ``trouble``
+    what goes wrong and when (see ``trouble.py``); chance draws from ``seed``. Every call is told to each of
+    ``observers``. Calls may come from several threads.
     """
 
     def __init__(
@@ -39,7 +45,10 @@ class Fake:
         make: Callable[[], Vendor],
         *,
         prefix: str = "",
+        seed: int = 0,
         clock_skew: Duration = 0,
+        latency: Duration = 0,
+        trouble: Troubles | None = None,
     ) -> None:
         self.name = name
         self.hosts = tuple(hosts)
@@ -47,9 +56,12 @@ class Fake:
         self.observers: list[Observer] = []
         self.calls: list[Call] = []
         self._skew_ns = parse_skew(clock_skew)
+        self._make_weather = partial(Weather, parse_troubles(trouble), parse_latency(latency), seed)
         self._make = make
         self._lock = threading.RLock()
         self._vendor = make()
+        self._weather = self._make_weather()
+        self._in_flight = InFlight()
         self._names = Aliases()
 
     def __repr__(self) -> str:
@@ -59,6 +71,8 @@ class Fake:
         """Forget every call and every count; data are as they were when the fake was made."""
         with self._lock:
             self._vendor = self._make()
+            self._weather = self._make_weather()
+            self._in_flight = InFlight()
             self._names = Aliases()
             self.calls.clear()
 
@@ -66,7 +80,10 @@ class Fake:
         """The answer at an instant (nanoseconds since the epoch), by default now as ``time.time()`` tells it."""
         at_ns = WallClock().now_ns() if now_ns is None else now_ns
         with self._lock:
-            outcome = answer(self._vendor, request, at_ns + self._skew_ns)
+            now_ns = at_ns + self._skew_ns
+            self._in_flight.release(now_ns)
+            outcome = self._weather.answer(self._vendor, request, now_ns)
+            self._in_flight.hold(outcome.held, now_ns + outcome.response.latency_ns)
             call = self._call(outcome, at_ns)
             self.calls.append(call)
         for observe in self.observers:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from retrysim.durations import format_duration
 from retrysim.errors import FakeError
 from retrysim.fakes.nearest import did_you_mean
 from retrysim.ratelimit.buckets import leaky_bucket, token_bucket
@@ -23,13 +22,16 @@ from retrysim.ratelimit.sliding_log import SlidingLog
 class LimitSpec:
     """A named limit.
 
-    ``counted`` is what has a counter of its own: each caller, each endpoint of each caller, or nobody (one counter
-    for all). ``step_ns`` is how finely a fixed window begins, ``burst`` the size of a bucket. ``cost`` names the
-    function of ``costs.py`` that tells what a call costs.
+    ``rates`` are those of single endpoints that have another, ``anonymous`` that of callers without credentials.
+    ``counted`` is what has a counter of its own: a caller, an endpoint of a caller, or nothing less than all.
+    ``step_ns`` is how finely a fixed window begins, ``burst`` the size of a bucket. ``cost`` names what a call costs
+    (see ``costs.py``). A ``hidden`` limit is in no header.
     """
 
     name: str
     rate: Rate
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    anonymous: Rate | None = None
     algorithm: str = "fixed window"
     step_ns: int = 1
     burst: int | None = None
@@ -37,29 +39,33 @@ class LimitSpec:
     cost: str = "one"
     hidden: bool = False
 
-    def make(self) -> Limiter:
-        """A fresh limiter. Raises ``FakeError`` for an algorithm that there is not."""
-        if self.algorithm not in _ALGORITHMS:
-            hint = did_you_mean(self.algorithm, _ALGORITHMS)
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            hint = did_you_mean(self.algorithm, ALGORITHMS)
             raise FakeError(f"the limit {self.name!r} has no algorithm {self.algorithm!r}{hint}")
-        return _ALGORITHMS[self.algorithm](self)
 
-    def __str__(self) -> str:
-        return f"{self.rate.amount} per {format_duration(self.rate.window_ns)} ({self.algorithm})"
+    @property
+    def is_concurrency(self) -> bool:
+        """Whether units come back when answers end, not with time."""
+        return self.algorithm == "concurrency"
+
+    def limiter(self, rate: Rate) -> Limiter:
+        """A fresh limiter of this kind for one of the rates."""
+        return ALGORITHMS[self.algorithm](self, rate)
 
 
-def _fixed_window(spec: LimitSpec) -> Limiter:
-    return FixedWindow(spec.rate, start_resolution_ns=min(spec.step_ns, spec.rate.window_ns))
+def _fixed_window(spec: LimitSpec, rate: Rate) -> Limiter:
+    return FixedWindow(rate, start_resolution_ns=min(spec.step_ns, rate.window_ns))
 
 
-_ALGORITHMS: Mapping[str, Callable[[LimitSpec], Limiter]] = MappingProxyType(
+ALGORITHMS: Mapping[str, Callable[[LimitSpec, Rate], Limiter]] = MappingProxyType(
     {
         "fixed window": _fixed_window,
-        "clock window": lambda spec: FixedWindow(spec.rate, opened_by="clock"),
-        "sliding log": lambda spec: SlidingLog(spec.rate),
-        "sliding counter": lambda spec: SlidingCounter(spec.rate),
-        "token bucket": lambda spec: token_bucket(spec.rate, capacity=spec.burst),
-        "leaky bucket": lambda spec: leaky_bucket(spec.rate, size=spec.burst),
-        "concurrency": lambda spec: ConcurrencyCap(spec.rate.amount),
+        "clock window": lambda spec, rate: FixedWindow(rate, opened_by="clock"),
+        "sliding log": lambda spec, rate: SlidingLog(rate),
+        "sliding counter": lambda spec, rate: SlidingCounter(rate),
+        "token bucket": lambda spec, rate: token_bucket(rate, capacity=spec.burst),
+        "leaky bucket": lambda spec, rate: leaky_bucket(rate, size=spec.burst),
+        "concurrency": lambda spec, rate: ConcurrencyCap(rate.amount),
     }
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retrysim.fakes.call import Verdict
 from retrysim.fakes.reply import Malformed, Refusal, Reply, reply_of
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
-from retrysim.fakes.vendor import Count, Quota, Vendor
+from retrysim.fakes.vendor import Count, Quota, Vendor, last_refusal
 from retrysim.fakes.visit import Visit
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
@@ -19,18 +19,22 @@ _TOLD_OF_A_PATH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A response and why it is what it is; ``count`` is the limit that decided, or the one that is shown."""
+    """A response and why it is what it is.
+
+    ``count`` is the limit that decided, or the one that is shown; ``held`` are those held until the answer arrives.
+    """
 
     response: Response
     endpoint: str
     decision: Verdict
     count: Count | None = None
+    held: tuple[Quota, ...] = ()
 
 
-def answer(vendor: Vendor, request: Request, now_ns: int) -> Outcome:
-    """What the API answers at this instant of its own clock."""
+def answer(vendor: Vendor, request: Request, now_ns: int, *, turn_away: bool = False) -> Outcome:
+    """What the API answers at this instant of its own clock; with ``turn_away``, limited whatever remains."""
     if not _METHOD.fullmatch(request.method) or not request.path.startswith("/"):
-        return _turned_away(vendor, request, vendor.malformed("request line"), now_ns)
+        return _turned_away(vendor, request, vendor.malformed(request, "request line"), now_ns)
     match = vendor.router.match(request)
     if match is None:
         return _turned_away(vendor, request, vendor.unmatched(request), now_ns)
@@ -39,9 +43,21 @@ def answer(vendor: Vendor, request: Request, now_ns: int) -> Outcome:
     try:
         quotas = vendor.quotas(visit)
     except Refusal as refusal:
-        response = vendor.dress(refusal.reply, visit, (), now_ns)
+        response = vendor.dress(refusal.reply, request, (), now_ns)
         return Outcome(response=response, endpoint=endpoint.name, decision="refused")
-    return _counted(vendor, visit, quotas)
+    return _turned_back(vendor, visit, quotas) if turn_away and quotas else _counted(vendor, visit, quotas)
+
+
+def answer_failing(vendor: Vendor, request: Request, status: int, now_ns: int) -> Outcome:
+    """What the API answers while it is down: nothing is done and nothing is counted."""
+    response = vendor.dress(vendor.failure(request, status), request, (), now_ns)
+    return Outcome(response=response, endpoint=endpoint_name(vendor, request), decision="broken")
+
+
+def endpoint_name(vendor: Vendor, request: Request) -> str:
+    """The name of the endpoint that a request means, or its own."""
+    match = vendor.router.match(request)
+    return name_of(request) if match is None else match[0].name
 
 
 def name_of(request: Request) -> str:
@@ -50,25 +66,32 @@ def name_of(request: Request) -> str:
 
 
 def _turned_away(vendor: Vendor, request: Request, reply: Reply, now_ns: int) -> Outcome:
-    response = vendor.dress(reply, None, (), now_ns)
+    response = vendor.dress(reply, request, (), now_ns)
     return Outcome(response=response, endpoint=name_of(request), decision="refused")
 
 
 def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
     counts = take_all(quotas, visit.now_ns)
-    refusing = [count for count in counts if not count.decision.allowed]
-    if refusing:
-        last = max(refusing, key=_opens_ns)
-        decision: Verdict = "limited"
-        reply: Reply | Response = vendor.limited(visit, last)
-        shown: Count | None = last
-    else:
-        decision = "served"
-        reply = _function_reply(vendor, visit)
-        shown = counts[0] if counts else None
-    if isinstance(reply, Reply):
-        reply = vendor.dress(reply, visit, counts, visit.now_ns)
-    return Outcome(response=reply, endpoint=visit.endpoint.name, decision=decision, count=shown)
+    refused = last_refusal(counts)
+    if refused is not None:
+        response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
+        return Outcome(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
+    reply = _function_reply(vendor, visit)
+    return Outcome(
+        response=vendor.dress(reply, visit.request, counts, visit.now_ns) if isinstance(reply, Reply) else reply,
+        endpoint=visit.endpoint.name,
+        decision="served",
+        count=counts[0] if counts else None,
+        held=tuple(quota for quota in quotas if quota.is_held),
+    )
+
+
+def _turned_back(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
+    """A refusal that no header explains: nothing is taken, and nobody knows when to come again."""
+    counts = [Count(quota=q, decision=q.limiter.check(q.key, visit.now_ns, q.cost)) for q in quotas]
+    refused = replace(counts[0], decision=replace(counts[0].decision, allowed=False, retry_at_ns=None))
+    response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
+    return Outcome(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
 
 
 def take_all(quotas: Sequence[Quota], now_ns: int) -> list[Count]:
@@ -84,18 +107,13 @@ def _take(quota: Quota, now_ns: int) -> Count:
     return Count(quota=quota, decision=quota.limiter.take(quota.key, now_ns, quota.cost))
 
 
-def _opens_ns(count: Count) -> float:
-    opens_ns = count.decision.retry_at_ns
-    return float("inf") if opens_ns is None else opens_ns
-
-
 def _function_reply(vendor: Vendor, visit: Visit) -> Reply | Response:
     try:
         return reply_of(visit.endpoint.function(visit))
     except Refusal as refusal:
         return refusal.reply
     except Malformed as malformed:
-        return vendor.malformed(malformed.what)
+        return vendor.malformed(visit.request, malformed.what)
     except Exception as error:
         error.add_note(f"raised by the function of the endpoint {visit.endpoint.name!r} of a fake")
         raise

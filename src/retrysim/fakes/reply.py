@@ -13,12 +13,16 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A status, a body with its content type, and headers beside those that the API sends with every answer."""
+    """A status, a body with its content type, and headers beside those that the API sends with every answer.
+
+    With ``has_gaps``, body and headers are wordings whose gaps a dialect fills when it dresses the answer.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    has_gaps: bool = False
 
 
 class Refusal(Exception):  # noqa: N818 - it ends a visit, it is no error of ours

@@ -90,6 +90,19 @@ class Router:
         return f"no endpoint for {asked}; nearest: {', '.join(close)}; first difference: {difference}"
 
 
+class RouterOrElse(Router):
+    """Endpoints, and another that serves whatever matches none of them."""
+
+    __slots__ = ("_otherwise",)
+
+    def __init__(self, endpoints: Iterable[Endpoint], otherwise: EveryPath) -> None:
+        super().__init__(endpoints)
+        self._otherwise = otherwise
+
+    def match(self, request: Request) -> tuple[Endpoint, dict[str, str]] | None:
+        return super().match(request) or self._otherwise.match(request)
+
+
 def _refuse_twins(endpoints: Sequence[Endpoint]) -> None:
     seen: set[str] = set()
     for endpoint in endpoints:

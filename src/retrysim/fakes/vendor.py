@@ -19,7 +19,8 @@ class Quota:
     """One limit that a call must pass: what it is counted for, and for whom.
 
     ``key`` is the counter within the limiter, ``name`` the limit's own where an API has several; a ``hidden`` one is
-    shown in no header. ``window_ns`` is its window's length, 0 if it has none.
+    shown in no header. ``window_ns`` is its window's length, 0 if it has none. A unit that ``is_held`` comes back when
+    the answer has arrived.
     """
 
     bucket: str
@@ -30,6 +31,7 @@ class Quota:
     name: str = ""
     hidden: bool = False
     window_ns: int = 0
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,17 @@ class Count:
 
     quota: Quota
     decision: Decision
+
+
+def last_refusal(counts: Sequence[Count]) -> Count | None:
+    """Of the limits that refuse, the one that opens last, or not by itself; ``None`` when none refuses."""
+    refusing = [count for count in counts if not count.decision.allowed]
+    return max(refusing, key=_opens_ns, default=None)
+
+
+def _opens_ns(count: Count) -> tuple[bool, int]:
+    opens_ns = count.decision.retry_at_ns
+    return opens_ns is None, opens_ns or 0
 
 
 class Vendor(Protocol):
@@ -61,14 +74,18 @@ class Vendor(Protocol):
         """What is said where there is no endpoint."""
         ...
 
-    def malformed(self, what: str) -> Reply:
+    def malformed(self, request: Request, what: str) -> Reply:
         """What is said about a request, a parameter or a body that cannot be read."""
+        ...
+
+    def failure(self, request: Request, status: int) -> Reply:
+        """What is said while the server is over capacity (503) or has an internal error (500)."""
         ...
 
     def limited(self, visit: Visit, refused: Count) -> Reply:
         """What is said to a call that a limit turns away."""
         ...
 
-    def dress(self, reply: Reply, visit: Visit | None, counts: Sequence[Count], now_ns: int) -> Response:
-        """The reply with the headers of this API; ``visit`` is ``None`` where nothing matched."""
+    def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
+        """The reply with the headers of this API."""
         ...

@@ -1,6 +1,7 @@
 """Texts with gaps, as a dialect writes its headers and bodies: ``{requests.remaining}``, ``{retry:seconds}``.
 
-``{limit}``, ``{remaining}``, ``{used}`` and ``{window}`` (seconds) are numbers; ``{reset:FORM}``, ``{retry:FORM}`` and
+``{limit}``, ``{remaining}``, ``{used}``, ``{cost}`` and ``{window}`` (seconds) are numbers, ``{bucket}`` is an opaque
+name of what is counted; ``{reset:FORM}``, ``{retry:FORM}`` and
 ``{now:FORM}`` are instants. Before a dot stands the limit that is meant; without one it is the limit that refused,
 or the first. A text with a gap that nothing fills is not sent.
 """
@@ -14,11 +15,12 @@ from retrysim.durations import SECOND
 from retrysim.errors import FakeError
 from retrysim.fakes.forms import FORMS
 from retrysim.fakes.nearest import did_you_mean
+from retrysim.fakes.seeded import hex_word
 from retrysim.fakes.vendor import Count
 
 _GAP = re.compile(r"\{(?:([a-z-]+)\.)?([a-z]+)(?::(\w+))?\}")
 _INSTANTS = ("reset", "retry", "now")
-_NUMBERS = ("limit", "remaining", "used", "window")
+_WORDS = ("limit", "remaining", "used", "cost", "window", "bucket")
 
 
 def check_wording(text: str, limits: Collection[str], where: str) -> None:
@@ -27,8 +29,8 @@ def check_wording(text: str, limits: Collection[str], where: str) -> None:
         limit, name, form = gap.groups()
         if limit and limit not in limits:
             raise FakeError(f"{where}: {gap[0]} names no limit{did_you_mean(limit, limits)}")
-        if name not in _INSTANTS + _NUMBERS:
-            raise FakeError(f"{where}: {gap[0]} cannot be filled{did_you_mean(name, _INSTANTS + _NUMBERS)}")
+        if name not in _INSTANTS + _WORDS:
+            raise FakeError(f"{where}: {gap[0]} cannot be filled{did_you_mean(name, _INSTANTS + _WORDS)}")
         if name in _INSTANTS and form not in FORMS:
             raise FakeError(f"{where}: {gap[0]} is an instant without a form: expected one of {', '.join(FORMS)}")
 
@@ -58,6 +60,12 @@ def _word(name: str, form: str | None, told: Count | None, now_ns: int) -> str |
     if form:
         at_ns = decision.retry_at_ns if name == "retry" else decision.reset_ns
         return None if at_ns is None else FORMS[form].text(at_ns, now_ns)
-    if name == "window":
-        return str(told.quota.window_ns // SECOND)
-    return str({"limit": decision.limit, "used": decision.limit - decision.remaining}.get(name, decision.remaining))
+    words: dict[str, object] = {
+        "limit": decision.limit,
+        "remaining": decision.remaining,
+        "used": decision.limit - decision.remaining,
+        "cost": told.quota.cost,
+        "window": told.quota.window_ns // SECOND,
+        "bucket": hex_word(32, told.quota.bucket),
+    }
+    return str(words[name])

@@ -8,6 +8,7 @@ from typing import Literal
 from retrysim.durations import Duration
 from retrysim.errors import FakeError
 from retrysim.fakes.fake import Fake
+from retrysim.fakes.trouble import Troubles
 from retrysim.fakes.twitter.limits import OwnLimits, limits_of
 from retrysim.fakes.twitter.people import id_of
 from retrysim.fakes.twitter.resources import World
@@ -38,6 +39,8 @@ class Twitter(Fake):
         timeline: int | Mapping[int | str, int] = 1_000,
         people: int = 6_000,
         clock_skew: Duration = 0,
+        latency: Duration = 0,
+        trouble: Troubles | None = None,
         extra_calls: int = 0,
         reopening: Literal["reset", "float"] = "reset",
     ) -> None:
@@ -50,7 +53,7 @@ class Twitter(Fake):
         def make() -> RestVendor:
             return RestVendor(rows, World(seed=seed, tweets=tweets, people=people), windows=windows)
 
-        super().__init__("twitter", _HOSTS, make, clock_skew=clock_skew)
+        super().__init__("twitter", _HOSTS, make, seed=seed, clock_skew=clock_skew, latency=latency, trouble=trouble)
 
 
 def _lengths(timeline: int | Mapping[int | str, int]) -> int | Mapping[int, int]:

@@ -100,11 +100,18 @@ def _path(key: str, known: list[str]) -> str:
 
 
 def _changed(row: LimitRow, key: str, limit: OwnLimit) -> LimitRow:
+    user, app = own_rates(key, limit)
+    if isinstance(limit, str) and row.app is None:
+        app = None
+    return replace(row, user=user or row.user, app=app or row.app)
+
+
+def own_rates(key: str, limit: OwnLimit) -> tuple[Rate | None, Rate | None]:
+    """The rates for a user and for an app that a limit of one's own means. Raises ``FakeError`` for anything else."""
     if isinstance(limit, str):
-        rate = Rate.parse(limit)
-        return replace(row, user=rate, app=None if row.app is None else rate)
+        return Rate.parse(limit), Rate.parse(limit)
     if not isinstance(limit, Mapping) or not set(limit) <= {"user", "app"}:
         expected = 'expected a rate such as "5 per 15 minutes", or one for each of "user" and "app"'
         raise FakeError(f"the limit of {key!r} is {limit!r}: {expected}")
     user, app = limit.get("user"), limit.get("app")
-    return replace(row, user=Rate.parse(user) if user else row.user, app=Rate.parse(app) if app else row.app)
+    return Rate.parse(user) if user else None, Rate.parse(app) if app else None

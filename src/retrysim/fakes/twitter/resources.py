@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from retrysim.durations import MILLISECOND
 from retrysim.fakes.reply import Malformed, Refusal, Reply
@@ -58,7 +59,7 @@ def signing_user(visit: Visit) -> int:
 def timeline(name: str, *, count: int = 20, reach: int = USER_REACH) -> Callable[[World, Visit], object]:
     """A function for a list of tweets, paged by ``count``, ``max_id`` (inclusive) and ``since_id`` (exclusive)."""
 
-    def page(world: World, visit: Visit) -> list[Tweet]:
+    def page(world: World, visit: Visit) -> Reply:
         owner = asked_user(visit)
         tweets = Timeline(
             seed=world.seed,
@@ -71,14 +72,16 @@ def timeline(name: str, *, count: int = 20, reach: int = USER_REACH) -> Callable
         if asked < 0:
             raise Malformed("count")
         max_id = visit.integer("max_id", -1)
-        return tweets.page(
-            count=min(asked, _MOST_TWEETS),
-            max_id=None if max_id < 0 else max_id,
-            since_id=visit.integer("since_id", 0),
-            reach=reach,
-        )
+        size = min(asked, _MOST_TWEETS)
+        return _page(tweets, size, None if max_id < 0 else max_id, visit.integer("since_id", 0), reach)
 
     return page
+
+
+@lru_cache(maxsize=64)
+def _page(tweets: Timeline, count: int, max_id: int | None, since_id: int, reach: int) -> Reply:
+    """A page as it is sent; remembered, because many a client asks for the same page again and again."""
+    return payload_reply(tweets.page(count=count, max_id=max_id, since_id=since_id, reach=reach))
 
 
 def people(name: str, *, as_users: bool) -> Callable[[World, Visit], object]:
@@ -247,4 +250,9 @@ def _numbers(visit: Visit, name: str) -> list[int]:
 
 def reply(world: World, function: Callable[[World, Visit], object]) -> Callable[[Visit], Reply]:
     """A function of this module as an endpoint's: bound to its world, its answer in Twitter's JSON."""
-    return lambda visit: payload_reply(function(world, visit))
+
+    def answer(visit: Visit) -> Reply:
+        payload = function(world, visit)
+        return payload if isinstance(payload, Reply) else payload_reply(payload)
+
+    return answer

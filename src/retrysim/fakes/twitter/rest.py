@@ -7,12 +7,11 @@ reset. Under a bearer token the app is counted instead, apart from its users.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from retrysim.durations import SECOND
 from retrysim.fakes.endpoint import Endpoint
 from retrysim.fakes.reply import Refusal, Reply
 from retrysim.fakes.request import Request
@@ -26,34 +25,12 @@ from retrysim.fakes.twitter.functions import FUNCTIONS
 from retrysim.fakes.twitter.headers import answer_headers, limit_headers, whole_seconds
 from retrysim.fakes.twitter.limits import LimitRow
 from retrysim.fakes.twitter.resources import World, anything, reply
+from retrysim.fakes.twitter.windows import Door, Windows
 from retrysim.fakes.vendor import Count, Quota
 from retrysim.fakes.visit import Visit
 from retrysim.ratelimit.fixed_window import FixedWindow
-from retrysim.ratelimit.rate import Rate
 
 _STATUS = "application/rate_limit_status"
-
-#: Checks the credentials of a request at the server's time; raises ``Refusal`` when it does not like them.
-Door = Callable[[Request, Credentials, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
-    """How windows are made: exact, or with the departures that real services show (see ``FixedWindow``)."""
-
-    reopens_at: Literal["reset", "float"] = "reset"
-    extra_calls: int = 0
-
-    def of(self, rate: Rate | None) -> FixedWindow | None:
-        if rate is None:
-            return None
-        return FixedWindow(
-            rate,
-            start_resolution_ns=min(SECOND, rate.window_ns),
-            reopens_at=self.reopens_at,
-            extra_calls=self.extra_calls,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
@@ -95,15 +72,18 @@ class RestVendor:
     def unmatched(self, request: Request) -> Reply:
         return bodies.no_such_page()
 
-    def malformed(self, what: str) -> Reply:
+    def malformed(self, request: Request, what: str) -> Reply:
         return bodies.invalid_parameter(what)
+
+    def failure(self, request: Request, status: int) -> Reply:
+        return bodies.over_capacity() if status == 503 else bodies.internal_error()
 
     def limited(self, visit: Visit, refused: Count) -> Reply:
         posts = self._buckets[refused.quota.bucket].kind == "post"
         return bodies.daily_posts_exceeded() if posts else bodies.rate_limited()
 
-    def dress(self, reply: Reply, visit: Visit | None, counts: Sequence[Count], now_ns: int) -> Response:
-        credentials = credentials_of(visit.request) if visit and reply.status == 200 else None
+    def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
+        credentials = credentials_of(request) if reply.status == 200 else None
         level = None if credentials is None else "read" if credentials.is_app else "read-write-directmessages"
         headers = answer_headers(reply, now_ns, number=next(self._numbers), access_level=level)
         for told in counts:
@@ -150,8 +130,8 @@ def _bucket(row: LimitRow, windows: Windows) -> Bucket:
         name=row.bucket,
         family=row.family,
         kind=row.kind,
-        user=windows.of(row.user),
-        app=windows.of(row.app),
+        user=windows.of(row.user) if row.user else None,
+        app=windows.of(row.app) if row.app else None,
     )
 
 

@@ -42,7 +42,7 @@ class Timeline:
         """At most ``count`` tweets with ``since_id < id <= max_id``, out of the ``reach`` newest."""
         end = min(self.length, reach)
         first = 0 if max_id is None else self._position(max_id, end)
-        last = min(first + count, self._position(since_id, end))
+        last = min(first + count, self._position(since_id, end) if since_id > 0 else end)
         return [self.tweet(number) for number in range(first, last)]
 
     def tweet_id(self, number: int) -> int:

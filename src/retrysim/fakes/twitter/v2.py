@@ -1,0 +1,157 @@
+"""X API v2 as a vendor: limits by access tier, for users and apps, in 15-minute windows and in 24 hours.
+
+A user's call is counted for the user, and in the app's daily limit where the tier has one; an app's call (a bearer
+token that begins with ``AAAA``) is counted for the app. The headers describe the user's window even when it is the
+app's that refuses (recorded in 2024: 429 with 49 of 50 remaining).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from retrysim.durations import DAY
+from retrysim.fakes.dates import http_date
+from retrysim.fakes.endpoint import Endpoint, Function
+from retrysim.fakes.reply import Refusal, Reply
+from retrysim.fakes.request import Request
+from retrysim.fakes.response import Response
+from retrysim.fakes.routing import Router, Routes
+from retrysim.fakes.seeded import draw, hex_word
+from retrysim.fakes.twitter import bodies_v2 as bodies
+from retrysim.fakes.twitter.credentials import Credentials, credentials_of
+from retrysim.fakes.twitter.headers import limit_headers
+from retrysim.fakes.twitter.limits_v2 import TierRow
+from retrysim.fakes.twitter.monthly_cap import MonthlyCap
+from retrysim.fakes.twitter.resources import World
+from retrysim.fakes.twitter.resources_v2 import FUNCTIONS, Resource, anything
+from retrysim.fakes.twitter.windows import Door, Windows
+from retrysim.fakes.vendor import Count, Quota
+from retrysim.fakes.visit import Identity, Visit
+from retrysim.ratelimit.fixed_window import FixedWindow
+from retrysim.ratelimit.rate import Rate
+
+_APP_TOKEN = "AAAA"
+_WINDOW, _USER_DAY, _APP_DAY = "x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"
+
+
+class V2Vendor:
+    """API v2 with the limits of one tier, over a seeded world."""
+
+    def __init__(
+        self,
+        rows: Iterable[TierRow],
+        world: World,
+        *,
+        windows: Windows,
+        door: Door | None = None,
+        cap: MonthlyCap | None = None,
+    ) -> None:
+        rows = list(rows)
+        self._buckets = {row.bucket: _Bucket(row, windows) for row in rows}
+        self._door = door
+        self._cap = cap
+        self._numbers = count()
+        self.state: object = world
+        self.router: Routes = Router(self._endpoint(row, world) for row in rows)
+
+    def quotas(self, visit: Visit) -> Sequence[Quota]:
+        credentials = _credentials(visit.request)
+        if credentials is None:
+            raise Refusal(bodies.unauthorized())
+        if self._door is not None:
+            self._door(visit.request, credentials, visit.now_ns)
+        bucket = self._buckets[visit.endpoint.bucket]
+        if not bucket.row.is_in_tier:
+            raise Refusal(bodies.not_in_tier())
+        quotas = bucket.quotas(credentials)
+        if not quotas:
+            raise Refusal(bodies.wrong_kind_of_token(credentials.is_app))
+        if self._cap is not None:
+            self._cap.check(credentials, visit.now_ns)
+        return quotas
+
+    def unmatched(self, request: Request) -> Reply:
+        return bodies.no_such_page()
+
+    def malformed(self, request: Request, what: str) -> Reply:
+        return bodies.invalid_request(what)
+
+    def failure(self, request: Request, status: int) -> Reply:
+        return bodies.over_capacity() if status == 503 else bodies.internal_error()
+
+    def limited(self, visit: Visit, refused: Count) -> Reply:
+        return bodies.rate_limited()
+
+    def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
+        number = next(self._numbers)
+        headers = (
+            ("date", http_date(now_ns).replace("GMT", "UTC")),
+            ("perf", str(7_000_000_000 + draw("perf", number) % 10**9)),
+            ("server", "tsa_b"),
+            ("api-version", "2.52"),
+            ("content-type", reply.content_type),
+            ("cache-control", "no-cache, no-store, max-age=0"),
+            ("content-length", str(len(reply.body))),
+            ("x-transaction-id", hex_word(16, "transaction", number)),
+        )
+        names = {count.quota.name for count in counts}
+        for told in counts:
+            headers += limit_headers(told.decision, told.quota.name)
+            if told is counts[0] and _WINDOW not in names:
+                headers += limit_headers(told.decision, _WINDOW)
+        return Response(status=reply.status, headers=headers + reply.headers, body=reply.body)
+
+    def _endpoint(self, row: TierRow, world: World) -> Endpoint:
+        name = f"{row.method} {row.path}"
+        function = self._function(FUNCTIONS.get(name, anything), world)
+        return Endpoint.parse(name, function, bucket=row.bucket)
+
+    def _function(self, resource: Resource, world: World) -> Function:
+        def answer(visit: Visit) -> Reply:
+            payload = resource(world, visit)
+            if self._cap is not None:
+                self._cap.count(_credentials(visit.request), payload, visit.now_ns)
+            return payload if isinstance(payload, Reply) else bodies.payload_reply(payload)
+
+        return answer
+
+
+class _Bucket:
+    """What one limit is counted for: each of its rates with its windows."""
+
+    def __init__(self, row: TierRow, windows: Windows) -> None:
+        self.row = row
+        self._user = [(rate, windows.of(rate)) for rate in row.user]
+        self._app = [(rate, windows.of(rate)) for rate in row.app]
+
+    def quotas(self, credentials: Credentials) -> list[Quota]:
+        """The limits of a call, the caller's own first; none where such a token has no access."""
+        app = Identity(kind="app", key=credentials.consumer_key or credentials.token, secrets=(credentials.token,))
+        if credentials.is_app:
+            return [self._quota(rate, window, app, _APP_DAY) for rate, window in self._app]
+        if not self._user:
+            return []
+        user = credentials.reader
+        own = [self._quota(rate, window, user, _USER_DAY) for rate, window in self._user]
+        shared_app = Identity(kind="app", key=credentials.consumer_key)
+        shared = [self._quota(r, w, shared_app, _APP_DAY) for r, w in self._app if r.window_ns >= DAY]
+        return own + shared
+
+    def _quota(self, rate: Rate, window: FixedWindow, identity: Identity, day_group: str) -> Quota:
+        return Quota(
+            name=day_group if rate.window_ns >= DAY else _WINDOW,
+            bucket=self.row.bucket,
+            limiter=window,
+            identity=identity,
+            key=identity.key,
+            window_ns=rate.window_ns,
+        )
+
+
+def _credentials(request: Request) -> Credentials | None:
+    """As in v1.1, but a bearer token is a user's (OAuth 2.0) unless it begins as an app's does."""
+    credentials = credentials_of(request)
+    if credentials is None or not credentials.is_app or credentials.token.startswith(_APP_TOKEN):
+        return credentials
+    return Credentials(token=credentials.token)
