@@ -23,11 +23,11 @@ warnings.simplefilter("ignore")
 from celery import Celery  # noqa: E402
 from celery.contrib.testing.worker import start_worker  # noqa: E402
 from celery.worker import WorkController, state  # noqa: E402
+from scenarios.apps.twitter_user import app as twitter_app  # noqa: E402
+from scenarios.apps.twitter_user import fetch_tweets  # noqa: E402
 
 from retrysim import Limits, Simulation  # noqa: E402
 from retrysim.fakes import Twitter  # noqa: E402
-from scenarios.apps.twitter_user import app as twitter_app  # noqa: E402
-from scenarios.apps.twitter_user import fetch_tweets  # noqa: E402
 
 CLOCK = {"now": time.perf_counter}  # in a container: a simulation replaces a saved global
 NUMBERS = itertools.count()

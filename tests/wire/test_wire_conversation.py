@@ -80,6 +80,24 @@ def test_connection_is_kept_alive_for_the_next_request():
     assert [(reply.data[-1:], reply.ending) for reply in replies] == [(b"1", Ending.OPEN), (b"2", Ending.OPEN)]
 
 
+def test_body_of_one_request_is_not_that_of_the_next():
+    handler = Scripted(ok())
+    conversation = Conversation(ORIGIN, handler)
+
+    conversation.receive(b"POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 1\r\n\r\nx")
+    conversation.receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
+
+    assert [request.body for request in handler.requests] == [b"x", b""]
+
+
+def test_requests_sent_together_are_answered_in_their_order():
+    handler = Scripted(ok(b"1"), ok(b"2"))
+
+    replies = Conversation(ORIGIN, handler).receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n" * 2)
+
+    assert [reply.data[-1:] for reply in replies] == [b"1", b"2"]
+
+
 @pytest.mark.parametrize("request_line", [b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\nConnection: close\r\n"])
 def test_connection_ends_when_the_client_will_have_it_so(request_line):
     conversation = Conversation(ORIGIN, Scripted(ok()))

@@ -160,11 +160,12 @@ def test_connection_in_memory_is_dropped_afterwards():
         connection.request("GET", "/")
 
 
-def test_class_that_wraps_its_socket_itself_is_served():
+@pytest.mark.parametrize("make_context", [ssl.create_default_context, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)])
+def test_class_that_wraps_its_socket_itself_is_served(make_context):
     class OwnConnection(http.client.HTTPSConnection):
         def connect(self):
             http.client.HTTPConnection.connect(self)
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            self.sock = make_context().wrap_socket(self.sock, server_hostname=self.host)
 
     handler = Scripted(ok())
 

@@ -19,12 +19,11 @@ RUNNERS = [pytest.param(asyncio.run, id="asyncio"), pytest.param(lambda main: tr
 
 @pytest.fixture
 def slept_async(monkeypatch):
-    """The seconds that a task slept, who did not really; without the zeros that only let others run."""
+    """The seconds that a task slept, who did not really."""
     naps = []
 
     async def nap(seconds):
-        if seconds:
-            naps.append(seconds)
+        naps.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", nap)
     monkeypatch.setattr(trio, "sleep", nap)
@@ -36,11 +35,11 @@ def test_httpx_reaches_the_handler(scheme):
     handler = Scripted(Response(status=429, headers=(("Retry-After", "7"),), body=b"slow"), ok())
 
     with serving_test_host(handler), httpx.Client() as client:
-        responses = [client.post(f"{scheme}://{HOST}/a?b=1", json={"c": 1}) for _ in range(2)]
+        responses = [client.post(f"{scheme}://{HOST}/a?b=1", content=b"xyz") for _ in range(2)]
 
     assert [(r.status_code, r.reason_phrase) for r in responses] == [(429, "Too Many Requests"), (200, "OK")]
     assert responses[0].headers["retry-after"] == "7"
-    assert (handler.requests[0].query, handler.requests[0].body) == ({"b": "1"}, b'{"c":1}')
+    assert (handler.requests[0].query, handler.requests[0].body) == ({"b": "1"}, b"xyz")
 
 
 @pytest.mark.parametrize("run", RUNNERS)
@@ -143,6 +142,17 @@ def test_host_that_nobody_serves_is_real(real_port):
         assert client.get(f"http://127.0.0.1:{real_port}/").text == "real"
 
 
+def test_unix_socket_is_real_whatever_host_its_url_names(tmp_path):
+    transport = httpx.HTTPTransport(uds=str(tmp_path / "nobody.sock"))
+
+    with (
+        serving_test_host(Scripted(ok())),
+        httpx.Client(transport=transport) as client,
+        pytest.raises(httpx.ConnectError),
+    ):
+        client.get(URL)
+
+
 def test_connection_pooled_before_is_not_used_for_a_served_host(real_port):
     url = f"http://127.0.0.1:{real_port}/"
 
@@ -195,3 +205,19 @@ def test_what_a_handler_raises_is_what_the_caller_gets():
 
     with serving_test_host(handler), httpx.Client() as client, pytest.raises(ZeroDivisionError, match=r"^a bug in"):
         client.get(URL)
+
+
+def test_httpx2_on_httpcore2_is_led_in_the_same_way(slept):
+    httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
+
+    async def call():
+        async with httpx2.AsyncClient() as client:
+            return (await client.get(URL)).text
+
+    with serving_test_host(Scripted(ok(), ok(), ok(broken=Break.SILENCE))), httpx2.Client(timeout=3) as client:
+        texts = [client.get(URL).text, asyncio.run(call())]
+        with pytest.raises(httpx2.ReadTimeout):
+            client.get(URL)
+
+    assert texts == ["hello", "hello"]
+    assert slept == [3]

@@ -20,7 +20,8 @@ import urllib3.connection
 from wire_helpers import Scripted, ok, serving_test_host
 
 from retrysim.errors import FakeError
-from retrysim.wire import interceptor
+from retrysim.fakes.response import Break
+from retrysim.wire import Interceptor, interceptor
 
 PATCHED = [
     http.client.HTTPConnection,
@@ -121,6 +122,19 @@ def test_patches_of_others_that_came_later_are_not_undone_by_an_exception(monkey
     assert answer == "mocked"
 
 
+def test_endless_wait_is_left_to_whoever_installs():
+    class ParkedError(Exception):
+        """Stands in for what a simulation does: it parks the process."""
+
+    def hang(origin):
+        raise ParkedError(str(origin))
+
+    silent = Scripted(ok(broken=Break.SILENCE))
+
+    with Interceptor(lambda *_: silent, hang=hang), pytest.raises(ParkedError, match=r"^https://api\.test$"):
+        requests.get("https://api.test/")
+
+
 def test_importing_and_installing_imports_no_client_library():
     outcome = run_python("""
         import sys
@@ -139,16 +153,17 @@ def test_client_imported_while_installed_is_served_and_put_back():
         import sys
         from retrysim.fakes.response import Response
         from retrysim.wire import Interceptor
+        from retrysim.wire.import_watch import ImportWatch
 
-        finders = list(sys.meta_path)
         with Interceptor(lambda scheme, host, port: lambda request: Response(status=200, body=b"hello")):
             import requests, httpx, urllib3.connection
             print(requests.get("https://api.test/").text, httpx.get("https://api.test/").text)
             print(urllib3.connection.__loader__.get_source("urllib3.connection")[:4])
-        print(sys.meta_path == finders, urllib3.connection.HTTPSConnection.connect.__module__)
+        print(any(isinstance(finder, ImportWatch) for finder in sys.meta_path))
+        print(urllib3.connection.HTTPSConnection.connect.__module__)
     """)
 
-    assert (outcome.stdout, outcome.stderr) == ("hello hello\nfrom\nTrue urllib3.connection\n", "")
+    assert (outcome.stdout, outcome.stderr) == ("hello hello\nfrom\nFalse\nurllib3.connection\n", "")
 
 
 def test_client_imported_afterwards_is_left_alone():

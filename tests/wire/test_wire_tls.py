@@ -123,6 +123,7 @@ def test_nothing_is_left_on_the_class_and_on_the_contexts():
     number_of_certificates(context)
 
     assert dict(vars(ssl.SSLContext)) == before
+    assert "set_default_verify_paths" not in before, "it is inherited, and must stay so"
     assert vars(context) == {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from http.client import responses as reasons
 
 import h11
 
@@ -14,7 +14,6 @@ from retrysim.wire.origin import Origin
 from retrysim.wire.reply import Ending, Reply
 
 _ENDINGS = {Break.REFUSED: Ending.REFUSED, Break.RESET: Ending.RESET, Break.SILENCE: Ending.SILENT}
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _BODILESS = {204, 304}
 
 
@@ -68,7 +67,7 @@ class Conversation:
         return Reply(data=data, latency_ns=response.latency_ns, ending=self._next_cycle())
 
     def _head_bytes(self, head: h11.Request, response: Response) -> bytes:
-        reason = _REASONS.get(response.status, b"")
+        reason = reasons.get(response.status, "")
         headers = _framed(head, response)
         return _sent(self._parser, h11.Response(status_code=response.status, headers=headers, reason=reason))
 

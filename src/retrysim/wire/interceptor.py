@@ -98,7 +98,7 @@ class _Installation:
         PATCHES[module.__name__](module, self._network, self._replacements)
 
     def undo(self) -> None:
+        self._network.shut_down()
         if self._watch in sys.meta_path:
             sys.meta_path.remove(self._watch)
         self._replacements.undo()
-        self._network.shut_down()

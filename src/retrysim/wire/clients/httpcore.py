@@ -31,13 +31,16 @@ def patch(module: ModuleType, network: Network, replacements: Replacements) -> N
 
 
 def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, replacements: Replacements) -> None:
-    """``create_connection`` of a class of pools; the one for SOCKS has none where its dependency is missing."""
+    """``create_connection`` of a class of pools; the one for SOCKS has none where its dependency is missing.
+
+    A pool on a Unix socket leads to no host, whatever its URLs say.
+    """
     if "create_connection" not in vars(pool):
         return
     real = pool.create_connection
 
     def create_connection(self: Any, origin: Any) -> Any:
-        if network.serves(plain := _plain(origin)):
+        if getattr(self, "_uds", None) is None and network.serves(plain := _plain(origin)):
             return led(origin=origin, network_backend=backend(plain), ssl_context=NoEncryption())
         return real(self, origin)
 

@@ -80,9 +80,10 @@ class _AsyncStream(_Stream):
         with self._mapped(self._errors.ReadTimeout, self._errors.ReadError):
             self._socket.settimeout(timeout)
             pause = self._socket.pause()
-            await _sleep(0 if pause is None else pause.seconds)
-            if pause is not None and pause.timed_out:
-                raise self._socket.timeout_error()
+            if pause is not None:
+                await _sleep(pause.seconds)
+                if pause.timed_out:
+                    raise self._socket.timeout_error()
             return self._socket.take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -98,7 +99,7 @@ class _AsyncStream(_Stream):
 
 
 async def _sleep(seconds: float | None) -> None:
-    """Under asyncio or trio, whichever runs; ``None`` sleeps until it is cancelled. Zero lets other tasks run."""
+    """Under asyncio or trio, whichever runs; ``None`` sleeps until it is cancelled."""
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_run():
         await trio.sleep(math.inf if seconds is None else seconds)
