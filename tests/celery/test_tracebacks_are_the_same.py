@@ -20,7 +20,7 @@ def described():
         failing(3)
     except KeyError:
         info = ExceptionInfo()
-    return info.traceback, pickle.dumps(info.tb), [entry for entry in traceback.format_tb(info.tb)]
+    return info.traceback, pickle.dumps(info.tb), list(traceback.format_tb(info.tb))
 
 
 def test_texts_and_pickles_are_those_of_billiard_and_traceback():

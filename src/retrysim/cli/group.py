@@ -1,4 +1,4 @@
-"""The command group: ``retrysim run``, ``retrysim validate``."""
+"""The command group: ``retrysim run``, ``retrysim validate``, ``retrysim serve``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import click
 
 from retrysim.cli.run import run
+from retrysim.cli.serve import serve
 from retrysim.cli.validate import validate
 
 _EPILOG = """\b
@@ -26,3 +27,4 @@ def main(context: click.Context) -> None:
 
 main.add_command(run)
 main.add_command(validate)
+main.add_command(serve)
