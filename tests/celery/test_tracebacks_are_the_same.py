@@ -6,7 +6,7 @@ import traceback
 from billiard.einfo import ExceptionInfo
 
 from retrysim.celery.tracebacks import remember_code_positions
-from retrysim.patches import UndoStack
+from retrysim.undo import UndoStack
 
 
 def failing(depth):

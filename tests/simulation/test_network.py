@@ -77,7 +77,7 @@ def test_a_second_fake_of_the_same_host_is_refused(sim):
 
 @pytest.mark.parametrize("task", ["by_urllib", "by_requests"])
 def test_a_host_that_nobody_serves_is_an_error_that_shows_the_line_to_paste(sim, app, task):
-    sim.serve(Twitter())
+    sim.serve(Twitter(era="2013-2015"))
     result = app.tasks[task].delay("https://crm.acme.io/contacts")
     sim.run()
 

@@ -75,7 +75,7 @@ def test_everything_is_put_back_whatever_happens(error):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_failing_installation_leaves_nothing_behind(error, monkeypatch):
-    def fail(module, network, replacements):
+    def fail(module, network, undo):
         raise error("in the middle of it")
 
     before = attributes()

@@ -24,7 +24,7 @@ from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.results import ResultStore
 from retrysim.errors import AppError
 from retrysim.kernel import Environment
-from retrysim.patches import UndoStack
+from retrysim.undo import UndoStack
 
 #: Set in the environment, these beat the app's configuration and would lead to a real server.
 _BEATING_THE_CONFIG = (

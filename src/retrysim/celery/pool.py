@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import billiard
 from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
 from celery import signals
 from celery.concurrency.base import BasePool, logger
 
@@ -80,8 +82,8 @@ class Slot:
             job.on_accepted(self.pid, monotonic_ns(self.pool.environment.clock) / SECOND)
         try:
             result = job.target(*job.args, **job.kwargs)
-        except BaseException:
-            _tell(job.on_failure, ExceptionInfo())
+        except BaseException as error:
+            _tell(job.on_failure, _failure_of(error))
         else:
             _tell(job.on_success, result)
 
@@ -154,6 +156,20 @@ def bound_to(environment: Environment, worker_name: str) -> type[TaskPool]:
     """The pool class of one worker: Celery makes the instance, so what it needs is on the class."""
     timer = type("Timer", (Timer,), {"environment": environment})
     return type("TaskPool", (TaskPool,), {"environment": environment, "worker_name": worker_name, "Timer": timer})
+
+
+def _failure_of(error: BaseException) -> ExceptionInfo:
+    """What the parent is told of a body that raised, called while that is being handled.
+
+    Since billiard 4.3 a task that ends its process is reported with its own exception; before, the process was found
+    dead.
+    """
+    if billiard.VERSION >= (4, 3) or not isinstance(error, SystemExit | KeyboardInterrupt):
+        return ExceptionInfo()
+    try:
+        raise WorkerLostError(f"Worker exited prematurely: {error!r}") from None
+    except WorkerLostError:
+        return ExceptionInfo()
 
 
 def _tell(whom: Callable[[Any], None] | None, what: Any) -> None:

@@ -22,7 +22,7 @@ from celery.utils.collections import LimitedSet
 from celery.worker import state
 from kombu import pools
 
-from retrysim.patches import UndoStack
+from retrysim.undo import UndoStack
 
 #: The containers of ``celery.worker.state``, in any supported version.
 _CONTAINERS = (

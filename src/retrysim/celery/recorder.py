@@ -13,7 +13,6 @@ from celery.utils.saferepr import saferepr
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Environment
-from retrysim.patches import UndoStack
 from retrysim.trace import (
     Event,
     TaskFailed,
@@ -27,6 +26,7 @@ from retrysim.trace import (
     TaskSucceeded,
     Trace,
 )
+from retrysim.undo import UndoStack
 
 #: How much of a result's or an exception's text goes into the trace, in characters.
 _LONGEST_TEXT = 400

@@ -16,7 +16,7 @@ from typing import Any
 
 from billiard import einfo
 
-from retrysim.patches import UndoStack
+from retrysim.undo import UndoStack
 
 #: How many source lines are remembered; a traceback of Celery has some ten.
 _LINES = 4096

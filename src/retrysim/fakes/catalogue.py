@@ -4,47 +4,50 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from types import MappingProxyType
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from retrysim.errors import FakeError
+from retrysim.fakes.dialect import dialect_names, load_dialect
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.nearest import did_you_mean
 
-_HOMES: Mapping[str, str] = MappingProxyType({"twitter": "retrysim.fakes.twitter:Twitter"})
-_OWN = "retrysim.fakes.api:API"
+_TWITTER = "twitter"
 
 
 def fake_names() -> list[str]:
     """The vendors that there are fakes of."""
-    return list(_HOMES)
+    return sorted([_TWITTER, *(name for name in dialect_names() if load_dialect(name).hosts)])
 
 
-def make_fake(name: str, options: Mapping[str, Any], *, seed: int = 0) -> Fake:
+def make_fake(name: str, options: Mapping[str, Any] | None = None, *, seed: int = 0) -> Fake:
     """The fake of a vendor, or, with an option ``url``, of one's own API under this name.
 
-    Raises ``FakeError`` for an unknown name or option; the fake raises what it does not like about a value.
+    ``seed`` is used unless the options have one. Raises ``FakeError`` for an unknown name or option, and whatever the
+    fake raises for a value.
     """
-    values = dict(options)
-    if name in _HOMES:
-        make = _load(_HOMES[name])
-    elif "url" in values:
-        make = _load(_OWN)
-        values = {"name": name, **values}
-    else:
-        known = ", ".join(_HOMES)
-        hint = did_you_mean(name, _HOMES)
-        raise FakeError(f"no fake {name!r}{hint} (there are {known}; one's own needs a url: https://...)")
-    known_options = list(inspect.signature(make).parameters)
+    values = {"seed": seed, **(options or {})}
+    make = _maker(name, values)
+    known = list(inspect.signature(make).parameters)
     for option in values:
-        if option not in known_options:
-            raise FakeError(f"the fake {name!r} has no option {option!r}{did_you_mean(option, known_options)}")
-    if "seed" in known_options:
-        values.setdefault("seed", seed)
+        if option not in known:
+            raise FakeError(f"the fake {name!r} has no option {option!r}{did_you_mean(option, known)}")
     return make(**values)
 
 
-def _load(home: str) -> Callable[..., Fake]:
-    module, _, name = home.partition(":")
-    return cast(Callable[..., Fake], getattr(import_module(module), name))
+def _maker(name: str, values: Mapping[str, Any]) -> Callable[..., Fake]:
+    if "url" in values:
+        from retrysim.fakes.api import API
+
+        return partial(API, name=name)
+    if name == _TWITTER:
+        from retrysim.fakes.twitter import Twitter
+
+        return Twitter
+    known = fake_names()
+    if name not in known:
+        there_are = f"there are {', '.join(known)}; one's own needs a url"
+        raise FakeError(f"no fake {name!r}{did_you_mean(name, known)} ({there_are})")
+    from retrysim.fakes.vendor_api import VendorAPI
+
+    return partial(VendorAPI, name)

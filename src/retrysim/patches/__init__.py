@@ -6,6 +6,5 @@ does not reach. ``virtual_standard_library`` is the one door, and it undoes all 
 
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.standard_library import virtual_standard_library
-from retrysim.patches.undo import UndoStack
 
-__all__ = ["UndoStack", "monotonic_ns", "virtual_standard_library"]
+__all__ = ["monotonic_ns", "virtual_standard_library"]

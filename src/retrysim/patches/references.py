@@ -12,7 +12,7 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
-from retrysim.patches.undo import UndoStack
+from retrysim.undo import UndoStack
 
 #: What stays real: the test runner's own time keeping, and ours.
 REAL_MODULES = ("_pytest", "pytest_timeout", "xdist", "execnet", "freezegun", "retrysim.", "_hypothesis", "hypothesis.")

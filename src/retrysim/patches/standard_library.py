@@ -17,8 +17,8 @@ from retrysim.kernel import Environment, Streams
 from retrysim.patches.dates import virtual_dates
 from retrysim.patches.readings import virtual_readings
 from retrysim.patches.references import REAL_MODULES, replace_references, restore_references_of_new_modules
-from retrysim.patches.undo import UndoStack
 from retrysim.patches.waits import virtual_condition_waits, virtual_sleep
+from retrysim.undo import UndoStack
 
 #: freezegun's names for the readings that it puts everywhere
 _FREEZEGUN_READINGS = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
-from retrysim.patches.undo import UndoStack
+from retrysim.undo import UndoStack
 
 
 def virtual_sleep(environment: Environment) -> Callable[[float], None]:

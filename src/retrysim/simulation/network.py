@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from celery._state import get_current_task
 
-from retrysim.clock import VirtualClock
 from retrysim.errors import FakeError, UnservedHost
 from retrysim.fakes.call import Call
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
-from retrysim.patches import UndoStack
+from retrysim.kernel import Condition, Environment
 from retrysim.simulation.secrets import redactor
 from retrysim.trace import ApiCalled, Trace
+from retrysim.undo import UndoStack
 from retrysim.wire import Interceptor
+from retrysim.wire.origin import Origin
 
 
 class Network:
     """The hosts of one simulation."""
 
-    def __init__(self, trace: Trace, clock: VirtualClock, allowed: tuple[str, ...]) -> None:
+    def __init__(self, trace: Trace, environment: Environment, allowed: tuple[str, ...]) -> None:
         self._trace = trace
-        self._clock = clock
+        self._environment = environment
         self._allowed = set(allowed)
         self._handlers: dict[str, Callable[[Request], Response]] = {}
         self._fakes: list[Fake] = []
@@ -33,7 +34,12 @@ class Network:
 
     def connect(self, undo: UndoStack) -> None:
         """Put the wire in place until ``undo`` is unwound."""
-        undo.enter_context(Interceptor(self._find))
+        undo.enter_context(Interceptor(self._find, hang=self._hang))
+
+    def _hang(self, origin: Origin) -> NoReturn:
+        """A silent peer and no timeout: the process waits for ever, and the run says so when nothing else is left."""
+        while True:
+            self._environment.wait(Condition(f"an answer of {origin}, which is silent, without a timeout"))
 
     def allow(self, host: str) -> None:
         self._allowed.add(host)
@@ -47,7 +53,7 @@ class Network:
             if host in self._handlers:
                 raise FakeError(f"{host} is served already: serve a second fake of it at another host, with at=")
         for host in served.hosts:
-            self._handlers[host] = lambda request: served.handle(request, self._clock.ns)
+            self._handlers[host] = lambda request: served.handle(request, self._environment.clock.ns)
         if fake not in self._fakes:
             self._fakes.append(fake)
             fake.observers.append(self._record)

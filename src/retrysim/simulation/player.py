@@ -20,13 +20,13 @@ from retrysim.clock import GRID_NS, to_datetime
 from retrysim.errors import AppError, FakeError, InputError, SimulationError
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.kernel import Limits
-from retrysim.patches import UndoStack
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
 from retrysim.scenarios.nearest import did_you_mean
 from retrysim.simulation.expectations import Run, judge_run
 from retrysim.simulation.outcome import Outcome
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import is_named
+from retrysim.undo import UndoStack
 
 _REAL = {"perf_counter_ns": time.perf_counter_ns}  # in a container: freezegun replaces a saved global
 

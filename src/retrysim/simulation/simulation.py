@@ -22,11 +22,12 @@ from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import Deadlock, InputError, Unsupported
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
-from retrysim.patches import UndoStack, virtual_standard_library
+from retrysim.patches import virtual_standard_library
 from retrysim.simulation.network import Network
 from retrysim.simulation.start import start_instant_ns
 from retrysim.simulation.verdict import raise_findings
 from retrysim.trace import RunEnded, TaskHistory, Trace, is_named
+from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
     from retrysim.fakes.fake import Fake
@@ -59,7 +60,7 @@ class Simulation:
         self._streams = Streams(seed)
         self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
         self._broker = MemoryBroker(self.environment)
-        self._network = Network(self.trace, self.environment.clock, allow)
+        self._network = Network(self.trace, self.environment, allow)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
         self._undo = UndoStack()

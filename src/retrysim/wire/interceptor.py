@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType, TracebackType
 from typing import NoReturn, Self
 
 from retrysim.errors import FakeError
+from retrysim.undo import UndoStack
 from retrysim.wire.clients import aiohttp, http_client, httpcore, httplib2, urllib3
 from retrysim.wire.clients.client import Patch
 from retrysim.wire.handler import Find
@@ -19,7 +20,6 @@ from retrysim.wire.import_watch import ImportWatch
 from retrysim.wire.network import Network, raise_deadlock
 from retrysim.wire.origin import Origin
 from retrysim.wire.tls import make_contexts_cheap
-from retrysim.wire.undo import Replacements
 
 #: The module whose classes open a library's connections, and what patches it. The first is always there.
 PATCHES: Mapping[str, Patch] = MappingProxyType(
@@ -79,7 +79,7 @@ class _Installation:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._replacements = Replacements()
+        self._undo = UndoStack()
         self._watch = ImportWatch(PATCHES, self._patch)
         try:
             self._make()
@@ -88,17 +88,17 @@ class _Installation:
             raise
 
     def _make(self) -> None:
-        make_contexts_cheap(self._replacements)
+        make_contexts_cheap(self._undo)
         sys.meta_path.insert(0, self._watch)
         for name in PATCHES:
             if (module := sys.modules.get(name)) is not None:
                 self._patch(module)
 
     def _patch(self, module: ModuleType) -> None:
-        PATCHES[module.__name__](module, self._network, self._replacements)
+        PATCHES[module.__name__](module, self._network, self._undo)
 
     def undo(self) -> None:
         self._network.shut_down()
         if self._watch in sys.meta_path:
             sys.meta_path.remove(self._watch)
-        self._replacements.undo()
+        self._undo.close()

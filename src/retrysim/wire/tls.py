@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retrysim.undo import UndoStack
 from retrysim.wire.memory_socket import MemorySocket
-from retrysim.wire.undo import Replacements
 
 _Context = ssl.SSLContext
 _BEGIN = b"-----BEGIN "
@@ -39,7 +39,7 @@ class _LateContext(_Context):
         return _catch_up(self).cert_store_stats()
 
 
-def make_contexts_cheap(replacements: Replacements) -> None:
+def make_contexts_cheap(undo: UndoStack) -> None:
     """Put off the reading of certificates from now on, and leave sockets in memory as they are.
 
     ``load_default_certs`` is covered: it calls the two that are replaced here.
@@ -62,9 +62,9 @@ def make_contexts_cheap(replacements: Replacements) -> None:
     def wrap_socket(self: ssl.SSLContext, sock: Any, *args: Any, **options: Any) -> Any:
         return sock if isinstance(sock, MemorySocket) else real_wrap(self, sock, *args, **options)
 
-    replacements.replace(_Context, "wrap_socket", wrap_socket)
-    replacements.replace(_Context, "load_verify_locations", load_verify_locations)
-    replacements.replace(_Context, "set_default_verify_paths", set_default_verify_paths)
+    undo.set_attribute(_Context, "wrap_socket", wrap_socket)
+    undo.set_attribute(_Context, "load_verify_locations", load_verify_locations)
+    undo.set_attribute(_Context, "set_default_verify_paths", set_default_verify_paths)
 
 
 def _can_wait(context: ssl.SSLContext) -> bool:

@@ -79,6 +79,16 @@ def missing_parameter(name: str) -> Reply:
     return error_reply(403, 38, f"{name} parameter is missing.")
 
 
+def access_level() -> Reply:
+    """What the tiers of 2023 and later say to most of v1.1."""
+    return error_reply(
+        403,
+        453,
+        "You currently have access to a subset of Twitter API v2 endpoints and limited v1.1 endpoints (e.g. media "
+        "post, oauth) only. If you need access to this endpoint, you may need a different access level.",
+    )
+
+
 def over_capacity() -> Reply:
     return error_reply(503, 130, "Over capacity")
 

@@ -18,7 +18,7 @@ def whole_seconds(at_ns: int) -> int:
     return -(-at_ns // SECOND)
 
 
-def limit_headers(decision: Decision, group: str = "x-rate-limit") -> Headers:
+def limit_headers(decision: Decision, group: str) -> Headers:
     """Limit, remaining and reset; the reset is a whole epoch second on the server's clock."""
     return (
         (f"{group}-limit", str(decision.limit)),

@@ -25,6 +25,8 @@ _WINDOW_NS = 15 * MINUTE
 class LimitRow:
     """One line of the table: a path of the API (``statuses/show/:id``) and its rates; ``None``: not counted, no access.
 
+    ``day`` is counted for an app and all its users together.
+
     ``kind``: ``read`` is counted per token and told in headers; ``write`` is counted per user across apps and not
     told; ``post`` is one count for everything that posts.
     """
@@ -34,6 +36,7 @@ class LimitRow:
     kind: Literal["read", "write", "post"]
     user: Rate | None
     app: Rate | None
+    day: Rate | None
 
     @property
     def bucket(self) -> str:
@@ -72,6 +75,7 @@ def _row(cells: Mapping[str, str]) -> LimitRow:
         kind=kind,
         user=_rate(cells["user"]),
         app=_rate(cells["app"]),
+        day=_rate(cells["day"]),
     )
 
 

@@ -27,10 +27,14 @@ from retrysim.fakes.twitter.limits import LimitRow
 from retrysim.fakes.twitter.resources import World, anything, reply
 from retrysim.fakes.twitter.windows import Door, Windows
 from retrysim.fakes.vendor import Count, Quota
-from retrysim.fakes.visit import Visit
+from retrysim.fakes.visit import Identity, Visit
 from retrysim.ratelimit.fixed_window import FixedWindow
 
 _STATUS = "application/rate_limit_status"
+_WINDOW, _APP_DAY = "x-rate-limit", "x-app-rate-limit"
+#: What the access tiers of 2023 and later still serve of v1.1.
+_STILL_SERVED = ("/media/upload", "/account/verify_credentials", "/application/rate_limit_status")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
@@ -41,23 +45,41 @@ class Bucket:
     kind: Literal["read", "write", "post"]
     user: FixedWindow | None
     app: FixedWindow | None
+    day: FixedWindow | None
 
     def quota(self, credentials: Credentials) -> Quota | None:
-        """The limit for this caller; ``None`` where nothing is counted."""
+        """The window of this caller; ``None`` where nothing is counted."""
         window = self.app if credentials.is_app else self.user
         if window is None:
             return None
         identity = credentials.reader if self.kind == "read" else credentials.writer
-        return Quota(bucket=self.name, limiter=window, identity=identity, key=identity.key)
+        return Quota(bucket=self.name, limiter=window, identity=identity, key=identity.key, name=_WINDOW)
+
+    def quotas(self, credentials: Credentials) -> list[Quota]:
+        """The window of this caller, and the day of its app where there is one."""
+        quotas = [quota] if (quota := self.quota(credentials)) else []
+        if self.day is not None:
+            identity = Identity(kind="app", key=credentials.consumer_key or credentials.token)
+            quotas.append(Quota(bucket=self.name, limiter=self.day, identity=identity, key=identity.key, name=_APP_DAY))
+        return quotas
 
 
 class RestVendor:
-    """API v1.1 with the limits of one era, over a seeded world."""
+    """API v1.1 with the limits of one era, over a seeded world; if ``closed``, only what the tiers of 2023 left."""
 
-    def __init__(self, rows: Iterable[LimitRow], world: World, *, windows: Windows, door: Door | None = None) -> None:
+    def __init__(
+        self,
+        rows: Iterable[LimitRow],
+        world: World,
+        *,
+        windows: Windows,
+        door: Door | None = None,
+        closed: bool = False,
+    ) -> None:
         rows = list(rows)
         self._buckets = {row.bucket: _bucket(row, windows) for row in rows}
         self._door = door
+        self._closed = closed
         self._numbers = count()
         self.state: object = world
         self.router: Routes = Router([*self._endpoints(rows, world), *token_endpoints()])
@@ -66,8 +88,7 @@ class RestVendor:
         bucket = self._buckets.get(visit.endpoint.bucket)
         if bucket is None:  # the endpoints that give out tokens
             return ()
-        quota = bucket.quota(self._credentials(visit, bucket))
-        return () if quota is None else (quota,)
+        return bucket.quotas(self._credentials(visit, bucket))
 
     def unmatched(self, request: Request) -> Reply:
         return bodies.no_such_page()
@@ -88,7 +109,7 @@ class RestVendor:
         headers = answer_headers(reply, now_ns, number=next(self._numbers), access_level=level)
         for told in counts:
             if self._buckets[told.quota.bucket].kind == "read":
-                headers += limit_headers(told.decision)
+                headers += limit_headers(told.decision, told.quota.name)
         return Response(status=reply.status, headers=headers + reply.headers, body=reply.body)
 
     def _credentials(self, visit: Visit, bucket: Bucket) -> Credentials:
@@ -97,6 +118,8 @@ class RestVendor:
             raise Refusal(bodies.no_credentials())
         if self._door is not None:
             self._door(visit.request, credentials, visit.now_ns)
+        if self._closed and bucket.name not in _STILL_SERVED:
+            raise Refusal(bodies.access_level())
         if credentials.is_app and bucket.app is None:
             raise Refusal(bodies.app_has_no_access())
         return credentials
@@ -132,6 +155,7 @@ def _bucket(row: LimitRow, windows: Windows) -> Bucket:
         kind=row.kind,
         user=windows.of(row.user) if row.user else None,
         app=windows.of(row.app) if row.app else None,
+        day=windows.of(row.day) if row.day else None,
     )
 
 

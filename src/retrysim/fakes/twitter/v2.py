@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from retrysim.durations import DAY
+from retrysim.durations import DAY, MINUTE
 from retrysim.fakes.dates import http_date
 from retrysim.fakes.endpoint import Endpoint, Function
 from retrysim.fakes.reply import Refusal, Reply
@@ -20,7 +20,7 @@ from retrysim.fakes.routing import Router, Routes
 from retrysim.fakes.seeded import draw, hex_word
 from retrysim.fakes.twitter import bodies_v2 as bodies
 from retrysim.fakes.twitter.credentials import Credentials, credentials_of
-from retrysim.fakes.twitter.headers import limit_headers
+from retrysim.fakes.twitter.headers import Headers, limit_headers
 from retrysim.fakes.twitter.limits_v2 import TierRow
 from retrysim.fakes.twitter.monthly_cap import MonthlyCap
 from retrysim.fakes.twitter.resources import World
@@ -33,6 +33,8 @@ from retrysim.ratelimit.rate import Rate
 
 _APP_TOKEN = "AAAA"
 _WINDOW, _USER_DAY, _APP_DAY = "x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"
+
+Limits = Sequence[tuple[Rate, FixedWindow]]
 
 
 class V2Vendor:
@@ -85,7 +87,7 @@ class V2Vendor:
 
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         number = next(self._numbers)
-        headers = (
+        headers: Headers = (
             ("date", http_date(now_ns).replace("GMT", "UTC")),
             ("perf", str(7_000_000_000 + draw("perf", number) % 10**9)),
             ("server", "tsa_b"),
@@ -95,10 +97,11 @@ class V2Vendor:
             ("content-length", str(len(reply.body))),
             ("x-transaction-id", hex_word(16, "transaction", number)),
         )
-        names = {count.quota.name for count in counts}
-        for told in counts:
+        shown = [told for told in counts if not told.quota.hidden]
+        names = {told.quota.name for told in shown}
+        for told in shown:
             headers += limit_headers(told.decision, told.quota.name)
-            if told is counts[0] and _WINDOW not in names:
+            if told is shown[0] and _WINDOW not in names:
                 headers += limit_headers(told.decision, _WINDOW)
         return Response(status=reply.status, headers=headers + reply.headers, body=reply.body)
 
@@ -127,26 +130,30 @@ class _Bucket:
 
     def quotas(self, credentials: Credentials) -> list[Quota]:
         """The limits of a call, the caller's own first; none where such a token has no access."""
-        app = Identity(kind="app", key=credentials.consumer_key or credentials.token, secrets=(credentials.token,))
+        if credentials.is_app and self._user and self.row.method != "GET":
+            return []  # what a user writes, no app writes alone
         if credentials.is_app:
-            return [self._quota(rate, window, app, _APP_DAY) for rate, window in self._app]
-        if not self._user:
-            return []
-        user = credentials.reader
-        own = [self._quota(rate, window, user, _USER_DAY) for rate, window in self._user]
-        shared_app = Identity(kind="app", key=credentials.consumer_key)
-        shared = [self._quota(r, w, shared_app, _APP_DAY) for r, w in self._app if r.window_ns >= DAY]
-        return own + shared
+            return self._quotas(self._app, credentials.reader, _APP_DAY)
+        own = self._quotas(self._user, credentials.reader, _USER_DAY)
+        app = Identity(kind="app", key=credentials.consumer_key)
+        days = [(rate, window) for rate, window in self._app if rate.window_ns >= DAY]
+        return own + self._quotas(days, app, _APP_DAY) if own else []
 
-    def _quota(self, rate: Rate, window: FixedWindow, identity: Identity, day_group: str) -> Quota:
-        return Quota(
-            name=day_group if rate.window_ns >= DAY else _WINDOW,
-            bucket=self.row.bucket,
-            limiter=window,
-            identity=identity,
-            key=identity.key,
-            window_ns=rate.window_ns,
-        )
+    def _quotas(self, limits: Limits, identity: Identity, day_group: str) -> list[Quota]:
+        """One quota for each limit; beside a longer one, a limit by the second is shown in no header."""
+        longest_ns = max((rate.window_ns for rate, _ in limits), default=0)
+        return [
+            Quota(
+                name=day_group if rate.window_ns >= DAY else _WINDOW,
+                bucket=self.row.bucket,
+                limiter=window,
+                identity=identity,
+                key=identity.key,
+                window_ns=rate.window_ns,
+                hidden=rate.window_ns < min(MINUTE, longest_ns),
+            )
+            for rate, window in limits
+        ]
 
 
 def _credentials(request: Request) -> Credentials | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
 from retrysim.wire.memory_transport import MemoryTransport
 from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin, make_origin
-from retrysim.wire.undo import Replacements
 
 
-def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     """Patch ``aiohttp.connector``. A proxy is passed by."""
     connector = module.TCPConnector
     real_create, real_connect = connector._create_connection, connector.connect
@@ -38,8 +38,8 @@ def patch(module: ModuleType, network: Network, replacements: Replacements) -> N
             connection = await real_connect(self, req, traces, timeout)
         return connection
 
-    replacements.replace(connector, "_create_connection", _create_connection)
-    replacements.replace(connector, "connect", connect)
+    undo.set_attribute(connector, "_create_connection", _create_connection)
+    undo.set_attribute(connector, "connect", connect)
 
 
 def _is_outdated(connection: Any, req: Any, network: Network) -> bool:

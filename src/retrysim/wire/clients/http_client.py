@@ -12,11 +12,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
 from retrysim.wire.memory_socket import MemorySocket
 from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin, make_origin, origin_of_url
-from retrysim.wire.undo import Replacements
 
 #: A connection object of http.client, or of a library that builds on it (urllib3, httplib2).
 Connection = Any
@@ -29,15 +29,15 @@ def _refusal(connection: Connection) -> Exception:
     return refused_error()
 
 
-def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     """Patch ``http.client``."""
-    lead_connect(module.HTTPConnection, network, replacements)
-    lead_connect(module.HTTPSConnection, network, replacements)
+    lead_connect(module.HTTPConnection, network, undo)
+    lead_connect(module.HTTPSConnection, network, undo)
     putrequest = _putrequest(module.HTTPConnection.putrequest, network)
-    replacements.replace(module.HTTPConnection, "putrequest", putrequest)
+    undo.set_attribute(module.HTTPConnection, "putrequest", putrequest)
 
 
-def lead_connect(cls: Any, network: Network, replacements: Replacements) -> None:
+def lead_connect(cls: Any, network: Network, undo: UndoStack) -> None:
     """``connect`` of a class of connections: in memory if the origin is served, else as before."""
     real = cls.connect
 
@@ -45,7 +45,7 @@ def lead_connect(cls: Any, network: Network, replacements: Replacements) -> None
         if not dial(self, network):
             real(self)
 
-    replacements.replace(cls, "connect", connect)
+    undo.set_attribute(cls, "connect", connect)
 
 
 def _putrequest(real: Callable[..., None], network: Network) -> Callable[..., None]:

@@ -10,27 +10,27 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from retrysim.undo import UndoStack
 from retrysim.wire.clients.httpcore_streams import AsyncBackend, NoEncryption, SyncBackend
 from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin, make_origin
-from retrysim.wire.undo import Replacements
 
 _POOLS = ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
 
 
-def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     """Patch the pools of ``httpcore`` or ``httpcore2``, the synchronous and the asynchronous."""
     led = type("HTTPConnection", (module.HTTPConnection,), {})
     async_led = type("AsyncHTTPConnection", (module.AsyncHTTPConnection,), {})
     for name in _POOLS:
-        _lead_pool(getattr(module, name), led, partial(SyncBackend, module, network), network, replacements)
+        _lead_pool(getattr(module, name), led, partial(SyncBackend, module, network), network, undo)
         async_backend = partial(AsyncBackend, module, network)
-        _lead_pool(getattr(module, f"Async{name}"), async_led, async_backend, network, replacements)
-    _drop_outdated(module.ConnectionPool, led, network, replacements)
-    _drop_outdated_async(module.AsyncConnectionPool, async_led, network, replacements)
+        _lead_pool(getattr(module, f"Async{name}"), async_led, async_backend, network, undo)
+    _drop_outdated(module.ConnectionPool, led, network, undo)
+    _drop_outdated_async(module.AsyncConnectionPool, async_led, network, undo)
 
 
-def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, replacements: Replacements) -> None:
+def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, undo: UndoStack) -> None:
     """``create_connection`` of a class of pools; the one for SOCKS has none where its dependency is missing.
 
     A pool on a Unix socket leads to no host, whatever its URLs say.
@@ -44,10 +44,10 @@ def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, replacements
             return led(origin=origin, network_backend=backend(plain), ssl_context=NoEncryption())
         return real(self, origin)
 
-    replacements.replace(pool, "create_connection", create_connection)
+    undo.set_attribute(pool, "create_connection", create_connection)
 
 
-def _drop_outdated(pool: Any, led: Any, network: Network, replacements: Replacements) -> None:
+def _drop_outdated(pool: Any, led: Any, network: Network, undo: UndoStack) -> None:
     real = pool.handle_request
 
     def handle_request(self: Any, request: Any) -> Any:
@@ -55,10 +55,10 @@ def _drop_outdated(pool: Any, led: Any, network: Network, replacements: Replacem
             connection.close()
         return real(self, request)
 
-    replacements.replace(pool, "handle_request", handle_request)
+    undo.set_attribute(pool, "handle_request", handle_request)
 
 
-def _drop_outdated_async(pool: Any, led: Any, network: Network, replacements: Replacements) -> None:
+def _drop_outdated_async(pool: Any, led: Any, network: Network, undo: UndoStack) -> None:
     real = pool.handle_async_request
 
     async def handle_async_request(self: Any, request: Any) -> Any:
@@ -66,7 +66,7 @@ def _drop_outdated_async(pool: Any, led: Any, network: Network, replacements: Re
             await connection.aclose()
         return await real(self, request)
 
-    replacements.replace(pool, "handle_async_request", handle_async_request)
+    undo.set_attribute(pool, "handle_async_request", handle_async_request)
 
 
 def _outdated(pool: Any, origin: Any, led: Any, network: Network) -> list[Any]:

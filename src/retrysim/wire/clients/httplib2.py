@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from retrysim.undo import UndoStack
 from retrysim.wire.clients.http_client import lead_connect
 from retrysim.wire.network import Network
-from retrysim.wire.undo import Replacements
 
 
-def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     """Patch ``httplib2``; a proxy that it would go through is passed by, because its connections name the origin."""
-    lead_connect(module.HTTPConnectionWithTimeout, network, replacements)
-    lead_connect(module.HTTPSConnectionWithTimeout, network, replacements)
+    lead_connect(module.HTTPConnectionWithTimeout, network, undo)
+    lead_connect(module.HTTPSConnectionWithTimeout, network, undo)

@@ -6,13 +6,13 @@ import ssl
 from types import ModuleType
 from typing import Any
 
+from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
 from retrysim.wire.clients.http_client import Connection, dial, redirect
 from retrysim.wire.network import Network
-from retrysim.wire.undo import Replacements
 
 
-def patch(module: ModuleType, network: Network, replacements: Replacements) -> None:
+def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     """Patch ``urllib3.connection``."""
     plain, secure = module.HTTPConnection, module.HTTPSConnection
     real_plain, real_secure, real_putrequest = plain.connect, secure.connect, plain.putrequest
@@ -40,9 +40,9 @@ def patch(module: ModuleType, network: Network, replacements: Replacements) -> N
         redirect(self, url, network, refusal)
         real_putrequest(self, method, url, *args, **options)
 
-    replacements.replace(plain, "connect", connect)
-    replacements.replace(secure, "connect", connect_secure)
-    replacements.replace(plain, "putrequest", putrequest)
+    undo.set_attribute(plain, "connect", connect)
+    undo.set_attribute(secure, "connect", connect_secure)
+    undo.set_attribute(plain, "putrequest", putrequest)
 
 
 def _would_be_verified(connection: Connection, module: ModuleType) -> bool:
