@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from celery import Celery, chain, chord, group
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
 from retrysim import Runaway, Simulation
@@ -58,6 +58,13 @@ def app():
     def nap(seconds):
         time.sleep(seconds)
         return time.time() - START
+
+    @app.task(name="patient", shared=False)
+    def patient(seconds):
+        try:
+            time.sleep(seconds)
+        except SoftTimeLimitExceeded:
+            return "soft limit at", time.time() - START
 
     @app.task(name="jittered", shared=False, autoretry_for=(ValueError,), retry_backoff=True, max_retries=4)
     def jittered():
@@ -218,3 +225,48 @@ def test_the_worker_runs_the_loop_that_a_real_one_would(sim, app, tasks):
     [worker] = sim.workers
     assert worker.controller.consumer.loop is loops.synloop
     assert worker.controller.use_eventloop is False
+
+
+def test_a_soft_time_limit_is_raised_in_the_body_at_its_instant(sim, tasks):
+    result = tasks["patient"].apply_async((100,), soft_time_limit=30)
+    sim.run()
+
+    assert result.get() == ["soft limit at", 30]
+    assert sim.elapsed == timedelta(seconds=30)
+
+
+def test_a_hard_time_limit_kills_the_body_and_the_pool_goes_on(sim, tasks):
+    result = tasks["nap"].apply_async((100,), time_limit=40)
+    sim.run()
+
+    task = sim.task(result.id)
+    assert task.timeline.startswith("40s FAILURE")
+    assert task.failure.exception == "TimeLimitExceeded: TimeLimitExceeded(40,)"
+    assert [tasks["nap"].delay(1).get() for _ in range(2)] == [41, 42]
+
+
+def test_a_task_that_ends_in_time_is_left_alone(sim, tasks):
+    result = tasks["nap"].apply_async((10,), soft_time_limit=20, time_limit=30)
+
+    assert result.get() == 10
+    sim.run()
+    assert sim.elapsed == timedelta(seconds=10)
+
+
+def test_the_limits_of_the_app_hold_for_every_task(sim, app, monkeypatch):
+    monkeypatch.setitem(app.conf, "task_time_limit", 5)
+    sim.start_worker(app)
+    result = app.tasks["nap"].delay(100)
+    sim.run()
+
+    assert (sim.task(result.id).state, sim.elapsed) == ("FAILURE", timedelta(seconds=5))
+
+
+def test_revoke_with_terminate_kills_what_runs(sim, tasks):
+    result = tasks["nap"].delay(100)
+    sim.run_for(10)
+    result.revoke(terminate=True)
+    sim.run()
+
+    assert sim.task(result.id).timeline == "10s REVOKED"
+    assert tasks["nap"].delay(1).get() == 11

@@ -95,15 +95,13 @@ def _serve_transport(undo: UndoStack, broker: Broker) -> None:
 
 
 def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:
-    """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile lands in it, too."""
+    """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile is the test's own affair."""
     conf = app.conf
-    before = conf.changes
     conf.maps.insert(0, settings)
-    conf.__dict__["changes"] = settings
+    undo.set_item(conf.changes, "include", conf.changes.get("include", conf.include))  # a starting worker adds its task modules
 
     def take_off() -> None:
         conf.maps[:] = [layer for layer in conf.maps if layer is not settings]
-        conf.__dict__["changes"] = before
 
     undo.then(take_off)
 

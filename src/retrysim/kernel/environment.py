@@ -128,7 +128,20 @@ class Environment:
         self._begin(wait, timeout_ns, daemon)
         self._switch_to_driver()
         process.wait = None
+        self._raise_pending(process)
         return wait.notified
+
+    def interrupt(self, process: Process, error: BaseException) -> None:
+        """End the wait of a process by an exception, as a signal handler that raises would."""
+        process.raising = error
+        if process.wait is not None:
+            process.wait.cancel()
+            self._ready.append(process)
+
+    def _raise_pending(self, process: Process) -> None:
+        if process.raising is not None:
+            error, process.raising = process.raising, None
+            raise error
 
     def _begin(self, wait: Wait, timeout_ns: int | None, daemon: bool) -> None:
         wait.condition.enter(wait)

@@ -50,7 +50,7 @@ class Process:
     nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know.
     """
 
-    __slots__ = ("error", "greenlet", "host", "name", "service", "wait")
+    __slots__ = ("error", "greenlet", "host", "name", "raising", "service", "wait")
 
     def __init__(self, function: Callable[[], None], *, name: str, service: bool, host: object = None) -> None:
         self.name = name
@@ -58,6 +58,8 @@ class Process:
         self.host = host
         self.wait: Wait | None = None
         self.error: BaseException | None = None
+        #: what its wait is to end with, instead of returning
+        self.raising: BaseException | None = None
         self.greenlet = greenlet(lambda: self._run(function))
 
     def __repr__(self) -> str:

@@ -1,0 +1,166 @@
+"""A slot stands in for one pool process: it waits for a job, runs it, and waits again, until it is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import billiard
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
+from celery import signals
+from celery.concurrency.base import logger
+
+from retrysim.clock import grid_ns
+from retrysim.durations import SECOND
+from retrysim.kernel import Condition, Environment
+from retrysim.patches import monotonic_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class Job:
+    """One call of ``apply_async``: what to run, within which limits (seconds), and whom to tell."""
+
+    target: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    on_accepted: Callable[[int, float], None] | None
+    on_success: Callable[[Any], None] | None
+    on_failure: Callable[[Any], None] | None
+    on_timeout: Callable[..., None] | None
+    soft_limit: float | None
+    hard_limit: float | None
+    task_id: str
+
+    def terminate(self, signal: Any) -> None:
+        """``billiard.pool.ApplyResult.terminate``: the pool's ``terminate_job`` has done it."""
+
+
+class Pool(Protocol):
+    """What a slot knows of its pool."""
+
+    environment: Environment
+    worker_name: str
+    slot_freed: Condition
+
+    def free(self, slot: Slot) -> None: ...
+
+    def replace(self, slot: Slot) -> None: ...
+
+
+class Slot:
+    """One pool process of a worker."""
+
+    def __init__(self, pool: Pool, pid: int) -> None:
+        self.pool = pool
+        self.pid = pid
+        self.job: Job | None = None
+        self.stopping = False
+        self.given = Condition("a task")
+        self.gone = False
+        self._environment = pool.environment
+        self.process = self._environment.spawn(self._run, name=f"{pool.worker_name} slot {pid}", service=True)
+
+    def give(self, job: Job) -> None:
+        self.job = job
+        self.process.service = False
+        self.given.notify()
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.given.notify()
+
+    def _run(self) -> None:
+        signals.worker_process_init.send(sender=self.pool.worker_name)
+        while not self.stopping:
+            if self.job is None:
+                self._environment.wait(self.given)
+            else:
+                self._run_job(self.job)
+                self.job = None
+                self.process.service = True
+                self.pool.free(self)
+        signals.worker_process_shutdown.send(sender=self.pool.worker_name, pid=self.pid, exitcode=0)
+        self.gone = True
+        self.pool.slot_freed.notify_all()
+
+    def _run_job(self, job: Job) -> None:
+        if job.on_accepted is not None:
+            job.on_accepted(self.pid, monotonic_ns(self._environment.clock) / SECOND)
+        limits = [
+            self._parent_does(limit, act, job)
+            for limit, act in ((job.soft_limit, self._on_soft_limit), (job.hard_limit, self._on_hard_limit))
+            if limit
+        ]
+        try:
+            result = job.target(*job.args, **job.kwargs)
+        except BaseException as error:
+            tell(job.on_failure, _failure_of(error))
+        else:
+            tell(job.on_success, result)
+        for limit in limits:
+            limit.cancel()
+
+    # -- what the parent process does to a child -----------------------------------------------------------------------
+
+    def _parent_does(self, seconds: float, act: Callable[[Job], None], job: Job) -> Any:
+        """Let the parent act on the job that runs then, in a process of its own: it may have to wait."""
+        host = self.process.host
+
+        def begin() -> None:
+            self._environment.spawn(lambda: act(job), name=f"{self.pool.worker_name} time limits", host=host)
+
+        return self._environment.schedule(self._environment.clock.ns + grid_ns(seconds), begin)
+
+    def _on_soft_limit(self, job: Job) -> None:
+        """As ``billiard.pool.TimeoutHandler.on_soft_timeout``: tell the request, raise in the child."""
+        if self.job is job:
+            tell(job.on_timeout, soft=True, timeout=job.soft_limit)
+            self._environment.interrupt(self.process, SoftTimeLimitExceeded())
+
+    def _on_hard_limit(self, job: Job) -> None:
+        """As ``billiard.pool.TimeoutHandler.on_hard_timeout``: fail the job, tell the request, kill the child."""
+        if self.job is job:
+            self._environment.abandon(self.process)
+            tell(job.on_failure, _raised(TimeLimitExceeded(job.hard_limit)))
+            tell(job.on_timeout, soft=False, timeout=job.hard_limit)
+            self.pool.replace(self)
+
+    def terminate(self, signal_number: int) -> None:
+        """A signal that ends the child (``revoke(terminate=True)``); the parent then finds it gone."""
+        job = self.job
+        self._environment.abandon(self.process)
+        if job is not None:
+            self._parent_does(0, lambda _: self._on_terminated(job, signal_number), job)
+
+    def _on_terminated(self, job: Job, signal_number: int) -> None:
+        tell(job.on_failure, _raised(Terminated(signal_number)))
+        self.pool.replace(self)
+
+
+def tell(whom: Callable[..., Any] | None, *what: Any, **more: Any) -> None:
+    """Call back as billiard's ``ApplyResult`` does: what the callback raises is logged, and the pool goes on."""
+    try:
+        if whom is not None:
+            whom(*what, **more)
+    except BaseException as error:
+        logger.exception("Pool callback raised exception: %r", error)
+
+
+def _failure_of(error: BaseException) -> ExceptionInfo:
+    """What the parent is told of a body that raised, called while that is being handled.
+
+    Since billiard 4.3 a task that ends its process is reported with its own exception; before, the process was found
+    dead.
+    """
+    if billiard.VERSION >= (4, 3) or not isinstance(error, SystemExit | KeyboardInterrupt):
+        return ExceptionInfo()
+    return _raised(WorkerLostError(f"Worker exited prematurely: {error!r}"))
+
+
+def _raised(error: BaseException) -> ExceptionInfo:
+    try:
+        raise error from None
+    except type(error):
+        return ExceptionInfo()
