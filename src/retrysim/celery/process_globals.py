@@ -8,13 +8,16 @@ simulated process, every reference to these objects is turned to that process's 
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
 
+import celery.worker
 import kombu.asynchronous.hub
 from celery import _state
 from celery.app import trace
@@ -137,6 +140,9 @@ def _same(value: Any) -> Any:
 
 
 def _celery_modules() -> Iterator[ModuleType]:
+    """Those that may refer to a worker's globals; one imported later would capture those of whoever runs then."""
+    for _, name, _ in pkgutil.walk_packages(celery.worker.__path__, "celery.worker."):
+        import_module(name)
     yield pools
     for name, module in list(sys.modules.items()):
         if name.startswith("celery.") and isinstance(module, ModuleType):
