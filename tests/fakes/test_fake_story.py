@@ -86,6 +86,7 @@ def test_a_call_says_all_but_the_secret():
         remaining=0,
         reset_ns=at(907),
         retry_at_ns=at(907),
+        told_ns=at(907),
     )
     assert "Secret" not in repr(twitter.calls)
     assert twitter.aliases == {"12-BobSecret": "token-1", "783214-AliceSecret": "token-2"}

@@ -52,7 +52,7 @@ def retried(at_ns=NOON, due_ns=RESET):
     return TaskRetried(at_ns=at_ns, task_id=ID, due_ns=due_ns, exception="")
 
 
-def called(at_ns=NOON, decision="served", attempt=1, remaining=0, limit=1, reset_ns=RESET, task_id=ID):
+def called(at_ns=NOON, decision="served", attempt=1, remaining=0, limit=1, reset_ns=RESET, task_id=ID, told_ns=None):
     limited = decision == "limited"
     return ApiCalled(
         at_ns=at_ns,
@@ -66,6 +66,7 @@ def called(at_ns=NOON, decision="served", attempt=1, remaining=0, limit=1, reset
         remaining=remaining,
         reset_ns=reset_ns,
         retry_at_ns=reset_ns if limited else None,
+        told_ns=told_ns if limited else None,
         task_id=task_id,
         attempt=attempt,
     )
@@ -146,6 +147,14 @@ def test_retries_start_at_reset_fails_for_a_microsecond(at_ns, text):
     events = [sent(), started(), called(decision="limited"), retried(due_ns=at_ns), started(at_ns, 2)]
 
     assert problems(retries_start_at_reset, *events) == ["proj.fetch[01234567] started its retry " + text]
+
+
+def test_retries_start_at_reset_lets_a_caller_obey_an_answer_that_rounds_up():
+    told = RESET + SECOND
+    refused = [sent(), started(), called(decision="limited", told_ns=told), retried(due_ns=told)]
+
+    assert judge(Trace(events=[*refused, started(told, 2)]), [retries_start_at_reset]) == []
+    assert len(problems(retries_start_at_reset, *refused, started(told + 1_000, 2))) == 1
 
 
 def test_retries_start_at_reset_fails_for_a_task_that_never_tries_again():

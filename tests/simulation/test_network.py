@@ -121,3 +121,31 @@ def test_a_fake_works_alone_without_celery_and_without_a_simulation():
     )
 
     assert [twitter.handle(request).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_call_knows_the_attempt_of_the_task_that_made_it(sim, app):
+    twitter = sim.serve(Twitter())
+    result = app.tasks["by_requests"].delay()
+    sim.run()
+
+    assert [(call.task_id, call.attempt) for call in twitter.calls] == [(result.id, 1)]
+
+
+def test_a_fake_that_outlives_a_simulation_tells_it_nothing_more(app):
+    twitter = Twitter()
+    with Simulation() as sim:
+        sim.serve(twitter)
+
+    assert twitter.observers == []
+    with twitter.serving():
+        assert requests.get(URL, timeout=5).status_code == 200
+    assert [call.task_id for call in twitter.calls] == [None]
+
+
+def test_a_fake_serves_and_mounts_without_a_simulation():
+    import responses
+
+    twitter = Twitter(limits={"statuses/user_timeline": "1 per 15 minutes"})
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        twitter.mount(mock)
+        assert [requests.get(URL, timeout=5).status_code for _ in range(2)] == [200, 429]

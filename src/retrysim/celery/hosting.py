@@ -98,7 +98,8 @@ def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None
     """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile is the test's own affair."""
     conf = app.conf
     conf.maps.insert(0, settings)
-    undo.set_item(conf.changes, "include", conf.changes.get("include", conf.include))  # a starting worker adds its task modules
+    # A worker that starts adds its task modules to what is included.
+    undo.set_item(conf.changes, "include", conf.changes.get("include", conf.include))
 
     def take_off() -> None:
         conf.maps[:] = [layer for layer in conf.maps if layer is not settings]

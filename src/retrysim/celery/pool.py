@@ -109,5 +109,3 @@ def bound_to(environment: Environment, worker_name: str) -> type[TaskPool]:
     """The pool class of one worker: Celery makes the instance, so what it needs is on the class."""
     timer = type("Timer", (Timer,), {"environment": environment})
     return type("TaskPool", (TaskPool,), {"environment": environment, "worker_name": worker_name, "Timer": timer})
-
-

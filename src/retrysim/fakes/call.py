@@ -19,9 +19,14 @@ class Call:
     ``bucket`` is what the limit is counted for (``/statuses/user_timeline``), ``partition`` an alias of whom it is
     counted for (``token-1``, in order of appearance); both are empty where nothing is counted. ``limit``,
     ``remaining`` and ``reset_ns`` are the limit's after the call, on the server's clock; ``None`` where nothing is
-    counted. ``retry_at_ns`` is the first instant, on the caller's clock, at which a limited call would be served;
-    ``None`` for any other call. A connection that broke says in ``broken`` how; its status is what the client saw
-    before it broke, or 0.
+    counted. A connection that broke says in ``broken`` how; its status is what the client saw before, or 0.
+
+    Only a limited call has these: ``retry_at_ns`` is the first instant, on the caller's clock, at which it would be
+    served, ``None`` if nobody can tell; ``told_ns`` is the last instant that the answer names for coming again, on the
+    server's clock and rounded as it is written, ``None`` if it names none. Who obeys comes between the two.
+
+    In a simulation ``task_id`` and ``attempt`` (from 1) say which attempt of which task called; several calls of one
+    attempt are retries inside a library.
     """
 
     at_ns: int
@@ -35,7 +40,10 @@ class Call:
     remaining: int | None = None
     reset_ns: int | None = None
     retry_at_ns: int | None = None
+    told_ns: int | None = None
     broken: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
     @property
     def answer(self) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from retrysim.clock import WallClock
 from retrysim.durations import Duration, to_timedelta
@@ -26,6 +28,7 @@ from retrysim.fakes.vendor import Count, Vendor
 from retrysim.fakes.weather import Weather
 
 Observer = Callable[[Call], None]
+Caller = Callable[[], tuple[str | None, int | None]]
 
 
 class Fake:
@@ -54,6 +57,8 @@ class Fake:
         self.hosts = tuple(hosts)
         self.prefix = prefix
         self.observers: list[Observer] = []
+        #: asked who calls: the id of a task and which attempt of it, or nobody in particular
+        self.caller: Caller = _nobody
         self.calls: list[Call] = []
         self._skew_ns = parse_skew(clock_skew)
         self._make_weather = partial(Weather, parse_troubles(trouble), parse_latency(latency), seed)
@@ -89,6 +94,18 @@ class Fake:
         for observe in self.observers:
             observe(call)
         return outcome.response
+
+    def serving(self) -> AbstractContextManager[object]:
+        """``with crm.serving(): ...``: in this block its hosts are this fake, for any HTTP client of the process."""
+        from retrysim.wire.serving import serving
+
+        return serving(self)
+
+    def mount(self, mock: Any) -> None:
+        """Let it answer inside a test of ``responses``: ``crm.mount(responses)``, or a ``RequestsMock``."""
+        from retrysim.wire.responses_mount import mount
+
+        mount(self, mock)
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -146,7 +163,10 @@ class Fake:
 
     def _call(self, outcome: Outcome, at_ns: int) -> Call:
         response = outcome.response
+        task_id, attempt = self.caller()
         call = Call(
+            task_id=task_id,
+            attempt=attempt,
             at_ns=at_ns,
             fake=self.name,
             endpoint=outcome.endpoint,
@@ -154,7 +174,9 @@ class Fake:
             decision=outcome.decision,
             broken=response.broken.value if response.broken else None,
         )
-        return call if outcome.count is None else self._with_count(call, outcome.count)
+        return (
+            call if outcome.count is None else replace(self._with_count(call, outcome.count), told_ns=outcome.told_ns)
+        )
 
     def _with_count(self, call: Call, told: Count) -> Call:
         decision, identity = told.decision, told.quota.identity
@@ -173,3 +195,7 @@ class Fake:
         if not known:
             return f"{self.name} has no endpoint {endpoint!r}: none was called"
         return f"{self.name} has no endpoint {endpoint!r}; nearest: {', '.join(nearest(endpoint, known))}"
+
+
+def _nobody() -> tuple[str | None, int | None]:
+    return None, None

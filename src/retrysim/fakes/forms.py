@@ -22,10 +22,18 @@ class Form:
     write: Callable[[int], str]
     is_wait: bool = False
 
-    def text(self, at_ns: int, now_ns: int) -> str:
-        """An instant, in nanoseconds since the epoch, as it is written now; a wait is never negative."""
+    def steps(self, at_ns: int, now_ns: int) -> int:
+        """An instant, in nanoseconds since the epoch, in steps; a wait is never negative."""
         nanoseconds = max(0, at_ns - now_ns) if self.is_wait else at_ns
-        return self.write(-(-nanoseconds // self.step_ns))
+        return -(-nanoseconds // self.step_ns)
+
+    def text(self, at_ns: int, now_ns: int) -> str:
+        """An instant as it is written now."""
+        return self.write(self.steps(at_ns, now_ns))
+
+    def told_ns(self, at_ns: int, now_ns: int) -> int:
+        """The instant that a reader understands: not before the one that is meant."""
+        return self.steps(at_ns, now_ns) * self.step_ns + (now_ns if self.is_wait else 0)
 
 
 def _decimal(steps: int, per_second: int, digits: int) -> str:

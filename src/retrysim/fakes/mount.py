@@ -13,8 +13,12 @@ from retrysim.fakes.response import Response
 
 def split_url(url: str) -> SplitResult:
     """The parts of the address of an API. Raises ``FakeError`` for anything but scheme, host and maybe a path."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    except ValueError:
+        is_address = None
+    if not is_address:
         raise FakeError(f'{url!r} is no address of an API: expected a URL such as "https://llm.acme.io/v1"')
     return parts
 

@@ -21,13 +21,15 @@ _TOLD_OF_A_PATH = 200
 class Outcome:
     """A response and why it is what it is.
 
-    ``count`` is the limit that decided, or the one that is shown; ``held`` are those held until the answer arrives.
+    ``count`` is the limit that decided, or the one that is shown; ``told_ns`` is the last
+    instant that a refusal names; ``held`` are the limits that are held until the answer arrives.
     """
 
     response: Response
     endpoint: str
     decision: Verdict
     count: Count | None = None
+    told_ns: int | None = None
     held: tuple[Quota, ...] = ()
 
 
@@ -75,7 +77,13 @@ def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
     refused = last_refusal(counts)
     if refused is not None:
         response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
-        return Outcome(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
+        return Outcome(
+            response=response,
+            endpoint=visit.endpoint.name,
+            decision="limited",
+            count=refused,
+            told_ns=vendor.told_ns(visit, refused, counts),
+        )
     reply = _function_reply(vendor, visit)
     return Outcome(
         response=vendor.dress(reply, visit.request, counts, visit.now_ns) if isinstance(reply, Reply) else reply,

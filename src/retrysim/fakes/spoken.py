@@ -16,7 +16,7 @@ from retrysim.fakes.response import Response
 from retrysim.fakes.routing import Routes
 from retrysim.fakes.vendor import Count, Quota, last_refusal
 from retrysim.fakes.visit import Identity, Visit
-from retrysim.fakes.wording import fill
+from retrysim.fakes.wording import fill, told_ns
 from retrysim.ratelimit.limiter import Limiter
 from retrysim.ratelimit.rate import Rate
 
@@ -73,6 +73,12 @@ class SpokenVendor:
     def limited(self, visit: Visit, refused: Count) -> Reply:
         return self._dialect.refusal(refused.quota.name).reply()
 
+    def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
+        texts = self._dialect.refusal(refused.quota.name).texts()
+        if not refused.quota.hidden:
+            texts += [text for _, text in self._dialect.headers]
+        return told_ns(texts, refused, visit.now_ns)
+
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         shown = _by_name([count for count in counts if not count.quota.hidden])
         if reply.has_gaps:
@@ -112,7 +118,7 @@ class _Limit:
             key=key,
             cost=COSTS[spec.cost](visit),
             hidden=spec.hidden,
-            window_ns=rate.window_ns,
+            rate=rate,
             is_held=spec.is_concurrency,
         )
 

@@ -12,6 +12,7 @@ from retrysim.fakes.response import Response
 from retrysim.fakes.routing import Routes
 from retrysim.fakes.visit import Identity, Visit
 from retrysim.ratelimit.limiter import Decision, Limiter
+from retrysim.ratelimit.rate import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Quota:
     """One limit that a call must pass: what it is counted for, and for whom.
 
     ``key`` is the counter within the limiter, ``name`` the limit's own where an API has several; a ``hidden`` one is
-    shown in no header. ``window_ns`` is its window's length, 0 if it has none. A unit that ``is_held`` comes back when
+    shown in no header. ``rate`` is the rate it is named after. A unit that ``is_held`` comes back when
     the answer has arrived.
     """
 
@@ -30,7 +31,7 @@ class Quota:
     cost: int = 1
     name: str = ""
     hidden: bool = False
-    window_ns: int = 0
+    rate: Rate | None = None
     is_held: bool = False
 
 
@@ -84,6 +85,10 @@ class Vendor(Protocol):
 
     def limited(self, visit: Visit, refused: Count) -> Reply:
         """What is said to a call that a limit turns away."""
+        ...
+
+    def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
+        """The last instant that the answer to a limited call names for coming again, ``None`` where it names none."""
         ...
 
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:

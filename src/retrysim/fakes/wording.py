@@ -1,15 +1,15 @@
 """Texts with gaps, as a dialect writes its headers and bodies: ``{requests.remaining}``, ``{retry:seconds}``.
 
-``{limit}``, ``{remaining}``, ``{used}``, ``{cost}`` and ``{window}`` (seconds) are numbers, ``{bucket}`` is an opaque
-name of what is counted; ``{reset:FORM}``, ``{retry:FORM}`` and
-``{now:FORM}`` are instants. Before a dot stands the limit that is meant; without one it is the limit that refused,
-or the first. A text with a gap that nothing fills is not sent.
+``{limit}``, ``{remaining}``, ``{used}``, ``{cost}``, ``{window}`` (seconds) and ``{per_second}`` are numbers,
+``{bucket}`` is an opaque name of what is counted; ``{reset:FORM}``, ``{retry:FORM}`` and ``{now:FORM}`` are instants.
+Before a dot stands the limit that is meant; without one it is the limit that refused, or the first. A text with a
+gap that nothing fills is not sent.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from retrysim.durations import SECOND
 from retrysim.errors import FakeError
@@ -17,10 +17,11 @@ from retrysim.fakes.forms import FORMS
 from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.seeded import hex_word
 from retrysim.fakes.vendor import Count
+from retrysim.ratelimit.rate import Rate
 
-_GAP = re.compile(r"\{(?:([a-z-]+)\.)?([a-z]+)(?::(\w+))?\}")
+_GAP = re.compile(r"\{(?:([a-z-]+)\.)?([a-z_]+)(?::(\w+))?\}")
 _INSTANTS = ("reset", "retry", "now")
-_WORDS = ("limit", "remaining", "used", "cost", "window", "bucket")
+_WORDS = ("limit", "remaining", "used", "cost", "window", "per_second", "bucket")
 
 
 def check_wording(text: str, limits: Collection[str], where: str) -> None:
@@ -49,6 +50,17 @@ def fill(text: str, counts: Mapping[str, Count], now_ns: int) -> str | None:
     return "".join(words) + text[end:]
 
 
+def told_ns(texts: Iterable[str], refused: Count, now_ns: int) -> int | None:
+    """The last instant that texts name for coming again: that of a retry, or else the reset of the refusing limit."""
+    told: dict[str, int] = {}
+    for gap in [gap for text in texts for gap in _GAP.finditer(text)]:
+        limit, name, form = gap.groups()
+        at_ns = refused.decision.retry_at_ns if name == "retry" else refused.decision.reset_ns
+        if name in ("retry", "reset") and limit in (None, refused.quota.name) and at_ns is not None:
+            told[name] = max(told.get(name, 0), FORMS[form].told_ns(at_ns, now_ns))
+    return told.get("retry", told.get("reset"))
+
+
 def _now(form: str, now_ns: int) -> str:
     return FORMS[form].text(now_ns, now_ns)
 
@@ -65,7 +77,16 @@ def _word(name: str, form: str | None, told: Count | None, now_ns: int) -> str |
         "remaining": decision.remaining,
         "used": decision.limit - decision.remaining,
         "cost": told.quota.cost,
-        "window": told.quota.window_ns // SECOND,
+        "window": told.quota.rate.window_ns // SECOND if told.quota.rate else 0,
+        "per_second": _per_second(told.quota.rate),
         "bucket": hex_word(32, told.quota.bucket),
     }
     return str(words[name])
+
+
+def _per_second(rate: Rate | None) -> str:
+    """The rate in units per second, with up to three digits: ``100.0``, ``0.1``."""
+    if rate is None:
+        return "0.0"
+    whole, thousandths = divmod(rate.amount * SECOND * 1_000 // rate.window_ns, 1_000)
+    return f"{whole}.{thousandths:03}".removesuffix("0").removesuffix("0")

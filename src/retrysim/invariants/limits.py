@@ -13,7 +13,7 @@ from retrysim.trace import ApiCalled, TaskHistory, Trace, WorkerReady
 
 def quota_is_respected(trace: Trace) -> Judgement:
     """No window of a limit served more calls than the limit says."""
-    served: Counter[tuple[str, str | None, str | None, int]] = Counter()
+    served: Counter[tuple[str, str, str, int]] = Counter()
     problems = []
     limited = [call for call in trace.of(ApiCalled) if call.limit is not None and call.reset_ns is not None]
     for call in limited:
@@ -33,7 +33,8 @@ def quota_is_respected(trace: Trace) -> Judgement:
 def retries_start_at_reset(trace: Trace) -> Judgement:
     """Every attempt that was refused for its rate is followed by a retry that starts when the limit opens again.
 
-    Exactly then: not a microsecond earlier, and not later, unless it was due then and every slot was taken.
+    Exactly then: not a microsecond earlier, and not later than the answer said (which some round up), unless it was due
+    then and every slot was taken.
     """
     judged = 0
     problems = []
@@ -63,7 +64,9 @@ def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns
             f"{task.label} was refused ({refused.status}, {refused.endpoint}) at {_time(refused.at_ns)} "
             f"and never tried again: {task.timeline}"
         )
-    if opens_ns is None or started_ns == opens_ns or _waited_for_a_slot(trace, task, opens_ns, started_ns):
+    if opens_ns is None or opens_ns <= started_ns <= (refused.told_ns or opens_ns):
+        return None
+    if _waited_for_a_slot(trace, task, opens_ns, started_ns):
         return None
     apart = format_duration(abs(started_ns - opens_ns))
     when = "before" if started_ns < opens_ns else "after"
@@ -90,7 +93,7 @@ def _waited_for_a_slot(trace: Trace, task: TaskHistory, due_ns: int, started_ns:
 
 def nobody_calls_while_limited(trace: Trace) -> Judgement:
     """Nobody calls an endpoint again before the instant at which a refusal said it would be served."""
-    closed_until: dict[tuple[str, str | None, str | None], int] = {}
+    closed_until: dict[tuple[str, str, str], int] = {}
     problems = []
     calls = trace.of(ApiCalled)
     for call in calls:

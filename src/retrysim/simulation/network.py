@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NoReturn
 
 from celery._state import get_current_task
@@ -29,11 +30,13 @@ class Network:
         self._allowed = set(allowed)
         self._handlers: dict[str, Callable[[Request], Response]] = {}
         self._fakes: list[Fake] = []
+        self._undo = UndoStack()
         self.attempt_of: Callable[[str], int] = lambda _task_id: 1
         self.redact = redactor(self._aliases)
 
     def connect(self, undo: UndoStack) -> None:
         """Put the wire in place until ``undo`` is unwound."""
+        self._undo = undo
         undo.enter_context(Interceptor(self._find, hang=self._hang))
 
     def _hang(self, origin: Origin) -> NoReturn:
@@ -57,6 +60,8 @@ class Network:
         if fake not in self._fakes:
             self._fakes.append(fake)
             fake.observers.append(self._record)
+            self._undo.callback(fake.observers.remove, self._record)
+            self._undo.set_attribute(fake, "caller", self._caller)
         return fake
 
     def _find(self, scheme: str, host: str, port: int) -> Callable[[Request], Response] | None:
@@ -71,27 +76,14 @@ class Network:
             f'Serve it: sim.serve(API("{scheme}://{host}", ...)); or let it be real: sim.allow("{host}:{port}")'
         )
 
-    def _record(self, call: Call) -> None:
+    def _caller(self) -> tuple[str | None, int | None]:
         task = get_current_task()
-        task_id = None if task is None else task.request.id
-        self._trace.append(
-            ApiCalled(
-                at_ns=call.at_ns,
-                fake=call.fake,
-                endpoint=call.endpoint,
-                status=call.status,
-                decision=call.decision,
-                bucket=call.bucket,
-                partition=call.partition,
-                limit=call.limit,
-                remaining=call.remaining,
-                reset_ns=call.reset_ns,
-                retry_at_ns=call.retry_at_ns,
-                task_id=task_id,
-                attempt=None if task_id is None else self.attempt_of(task_id),
-                broken=call.broken,
-            )
-        )
+        if task is None:
+            return None, None
+        return task.request.id, self.attempt_of(task.request.id)
+
+    def _record(self, call: Call) -> None:
+        self._trace.append(ApiCalled(**{field.name: getattr(call, field.name) for field in fields(Call)}))
 
     def _aliases(self) -> dict[str, str]:
         return {secret: alias for fake in self._fakes for secret, alias in fake.aliases.items()}

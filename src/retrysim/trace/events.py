@@ -124,7 +124,8 @@ class ApiCalled(Event):
 
     ``bucket`` is what the limit is counted for and ``partition`` whose share it is (``token-1``); ``limit``,
     ``remaining`` and ``reset_ns`` are those of the limit that decided, ``None`` where there is none. ``retry_at_ns``
-    is the first instant at which a refused call would be served. ``broken`` says how the connection broke, if it did.
+    is the first instant at which a refused call would be served, ``told_ns`` the one its answer named, which may be
+    rounded up: who obeys comes between the two. ``broken`` says how the connection broke, if it did.
     """
 
     kind: ClassVar[str] = "api-called"
@@ -132,12 +133,13 @@ class ApiCalled(Event):
     endpoint: str
     status: int
     decision: str
-    bucket: str | None
-    partition: str | None
+    bucket: str
+    partition: str
     limit: int | None
     remaining: int | None
     reset_ns: int | None
     retry_at_ns: int | None
+    told_ns: int | None
     task_id: str | None
     attempt: int | None
     broken: str | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from retrysim.durations import SECOND
 from retrysim.fakes.dates import http_date
 from retrysim.fakes.reply import Reply
 from retrysim.fakes.seeded import draw, hex_word
+from retrysim.fakes.vendor import Count
 from retrysim.ratelimit.limiter import Decision
 
 Headers = tuple[tuple[str, str], ...]
@@ -16,6 +18,11 @@ Headers = tuple[tuple[str, str], ...]
 def whole_seconds(at_ns: int) -> int:
     """Epoch seconds, rounded up: who comes back then never comes too early."""
     return -(-at_ns // SECOND)
+
+
+def told_ns(counts: Sequence[Count]) -> int | None:
+    """The last of the resets that the headers tell."""
+    return max((whole_seconds(count.decision.reset_ns) * SECOND for count in counts), default=None)
 
 
 def limit_headers(decision: Decision, group: str) -> Headers:

@@ -22,7 +22,7 @@ from retrysim.fakes.twitter import bodies
 from retrysim.fakes.twitter.app_tokens import token_endpoints
 from retrysim.fakes.twitter.credentials import Credentials, credentials_of
 from retrysim.fakes.twitter.functions import FUNCTIONS
-from retrysim.fakes.twitter.headers import answer_headers, limit_headers, whole_seconds
+from retrysim.fakes.twitter.headers import answer_headers, limit_headers, told_ns, whole_seconds
 from retrysim.fakes.twitter.limits import LimitRow
 from retrysim.fakes.twitter.resources import World, anything, reply
 from retrysim.fakes.twitter.windows import Door, Windows
@@ -102,6 +102,9 @@ class RestVendor:
     def limited(self, visit: Visit, refused: Count) -> Reply:
         posts = self._buckets[refused.quota.bucket].kind == "post"
         return bodies.daily_posts_exceeded() if posts else bodies.rate_limited()
+
+    def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
+        return told_ns(counts) if self._buckets[refused.quota.bucket].kind == "read" else None
 
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         credentials = credentials_of(request) if reply.status == 200 else None

@@ -20,7 +20,7 @@ from retrysim.fakes.routing import Router, Routes
 from retrysim.fakes.seeded import draw, hex_word
 from retrysim.fakes.twitter import bodies_v2 as bodies
 from retrysim.fakes.twitter.credentials import Credentials, credentials_of
-from retrysim.fakes.twitter.headers import Headers, limit_headers
+from retrysim.fakes.twitter.headers import Headers, limit_headers, told_ns
 from retrysim.fakes.twitter.limits_v2 import TierRow
 from retrysim.fakes.twitter.monthly_cap import MonthlyCap
 from retrysim.fakes.twitter.resources import World
@@ -84,6 +84,9 @@ class V2Vendor:
 
     def limited(self, visit: Visit, refused: Count) -> Reply:
         return bodies.rate_limited()
+
+    def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
+        return told_ns([told for told in counts if not told.quota.hidden])
 
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         number = next(self._numbers)
@@ -149,7 +152,7 @@ class _Bucket:
                 limiter=window,
                 identity=identity,
                 key=identity.key,
-                window_ns=rate.window_ns,
+                rate=rate,
                 hidden=rate.window_ns < min(MINUTE, longest_ns),
             )
             for rate, window in limits

@@ -37,6 +37,9 @@ class BothVersions:
     def limited(self, visit: Visit, refused: Count) -> Reply:
         return self._of(visit.request).limited(visit, refused)
 
+    def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
+        return self._of(visit.request).told_ns(visit, refused, counts)
+
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         return self._of(request).dress(reply, request, counts, now_ns)
 
