@@ -28,7 +28,7 @@ from retrysim.ratelimit.sub_windows import enforced_in
 
 DECISIONS = 100_000
 HISTORIES = (1_000, 100_000)
-RUNS = 1
+RUNS = 3
 START_NS = 1_438_603_200 * SECOND
 WINDOW_NS = 15 * MINUTE
 

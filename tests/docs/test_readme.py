@@ -1,6 +1,7 @@
 """The README keeps its word: its code runs, its scenario passes, its failure text is the one that is printed."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from retrysim.scenarios import items_of, loads
@@ -17,11 +18,25 @@ def blocks(language):
 
 def test_the_python_of_the_readme_runs(pytester, monkeypatch):
     monkeypatch.setenv("TWITTER_TOKEN", "fake-token")
-    [code] = blocks("python")
+    code, _ = blocks("python")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(test_readme_code=code)
 
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_the_fake_without_celery_of_the_readme_works():
+    _, code = blocks("python")
+
+    exec(f"import requests\nfrom retrysim.fakes import API\n{code}\nassert len(crm.calls) == 1")
+
+
+def test_the_reference_lists_every_dialect_with_its_source_and_date():
+    page = (ROOT / "docs/reference/fakes.md").read_text()
+
+    for file in (ROOT / "src/retrysim/fakes/data/dialects").glob("*.toml"):
+        dialect = tomllib.loads(file.read_text())
+        assert f"| {dialect['source']} | {dialect['date']} |" in page, file.name
 
 
 def test_the_scenario_of_the_readme_passes():

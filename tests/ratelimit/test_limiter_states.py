@@ -48,6 +48,21 @@ def test_keys_that_matter_are_kept_however_many_they_are():
     assert len(states) == 10_000
 
 
+def test_looking_for_stale_keys_costs_less_than_two_questions_a_key():
+    questions = []
+
+    def is_stale(state, now):
+        questions.append(state)
+        return False
+
+    states = States(is_stale)
+    for key in range(10_000):
+        states.put(key, key, 0)
+
+    # Asked when there are 1025, 2051, 4103 and 8207 keys.
+    assert len(questions) == 15_386
+
+
 @pytest.mark.parametrize(
     ("limiter", "states"),
     [

@@ -18,6 +18,7 @@ from celery import signals
 from retrysim.celery.imports import import_app
 from retrysim.clock import GRID_NS, to_datetime
 from retrysim.errors import AppError, FakeError, InputError, SimulationError
+from retrysim.fakes.catalogue import make_fake
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.kernel import Limits
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
@@ -83,7 +84,7 @@ def _run(item: ScenarioItem) -> tuple[Run, list[Finding]]:
         results = _collect_results(undo)
         _charge_costs(undo, item, sim)
         for name in spec.fakes:
-            sim.serve(_fake(item, name))
+            _serve(item, name, sim)
         _start(item, sim, app)
         submitted: list[str] = []
         sim.environment.spawn(partial(_submit_all, item, sim, app, submitted), name="the client")
@@ -121,12 +122,15 @@ def _limits(item: ScenarioItem) -> Limits:
     return replace(Limits(), **{name: value for name, value in values.items() if value is not None})
 
 
-def _fake(item: ScenarioItem, name: str) -> Any:
-    from retrysim.fakes.catalogue import make_fake
-
+def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
+    """Serve a fake by its name in the catalogue; ``at`` is where, all else are its own options."""
+    options = dict(item.scenario.spec.fakes[name])
+    at = options.pop("at", None)
     try:
-        return make_fake(name, item.scenario.spec.fakes[name], seed=item.seed)
-    except (FakeError, InputError) as error:
+        if at is not None and not isinstance(at, str):
+            raise FakeError(f'at is {at!r}: expected a URL such as "https://llm.acme.io/v1"')
+        sim.serve(make_fake(name, options, seed=item.seed), at=at)
+    except InputError as error:
         raise item.scenario.error(("fakes", name), str(error)) from error
 
 
