@@ -194,12 +194,20 @@ def row(what: str, measured: str, beside: str, reached: str, wanted: str) -> Non
 def main() -> None:
     logging.disable(logging.CRITICAL)
     headline(), simulation_and_worker()  # imports, first-time caches
-    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n"
+    )
     print("| what | measured | beside | reached | to reach |\n|---|---|---|---|---|")
     [one], _ = medians(headline)
     row("200-call scenario, real `twitter` client", f"{one:.3f} s", "900 s", f"{900 / one:.0f} times faster", "0.5 s")
     (ours, theirs), ratio = medians(simulated_tasks, real_tasks)
-    row("one successful task", f"{ours * 1e6:.0f} µs", f"{theirs * 1e6:.0f} µs (real solo worker)", f"{ratio:.2f} times", "1.3")
+    row(
+        "one successful task",
+        f"{ours * 1e6:.0f} µs",
+        f"{theirs * 1e6:.0f} µs (real solo worker)",
+        f"{ratio:.2f} times",
+        "1.3",
+    )
     (ours, theirs), ratio = medians(simulated_retries, eager_retries)
     row("one retried attempt", f"{ours * 1e6:.0f} µs", f"{theirs * 1e6:.0f} µs (eager)", f"{ratio:.2f} times", "1.0")
     [one], _ = medians(retry_chain)
@@ -207,7 +215,13 @@ def main() -> None:
     (ours, theirs), ratio = medians(simulation_and_worker, real_worker, rounds=3)
     row("start and stop, with a worker", f"{ours * 1e3:.1f} ms", f"{theirs:.2f} s", f"1/{1 / ratio:.0f}", "1/150")
     (many, few), _ = medians(lambda: headline(20_000, 18_000) / 22_000, lambda: headline() / 220, rounds=1)
-    row("20 000 tasks, per attempt", f"{many * 1e6:.0f} µs", f"{few * 1e6:.0f} µs (200)", f"{many / few:.2f} times", "1.2")
+    row(
+        "20 000 tasks, per attempt",
+        f"{many * 1e6:.0f} µs",
+        f"{few * 1e6:.0f} µs (200)",
+        f"{many / few:.2f} times",
+        "1.2",
+    )
 
 
 if __name__ == "__main__":

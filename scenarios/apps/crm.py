@@ -9,7 +9,10 @@ app = Celery("crm", broker="redis://localhost:6379/0")
 @app.task(bind=True)
 def push_contact(self, contact_id):
     response = requests.post(
-        "https://gateway.acme.io/crm/contacts", json={"id": contact_id}, headers={"Authorization": "Bearer abc"}, timeout=10
+        "https://gateway.acme.io/crm/contacts",
+        json={"id": contact_id},
+        headers={"Authorization": "Bearer abc"},
+        timeout=10,
     )
     if response.status_code == 429:
         raise self.retry(countdown=int(response.headers["Retry-After"]))

@@ -10,7 +10,7 @@ from typing import Any
 from retrysim.errors import FakeError
 from retrysim.fakes.dialect import dialect_names, load_dialect
 from retrysim.fakes.fake import Fake
-from retrysim.fakes.nearest import did_you_mean
+from retrysim.nearest import did_you_mean
 
 _TWITTER = "twitter"
 

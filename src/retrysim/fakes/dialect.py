@@ -13,9 +13,9 @@ from retrysim.durations import parse_duration
 from retrysim.errors import FakeError
 from retrysim.fakes.data import data_names, read_data
 from retrysim.fakes.limit_spec import LimitSpec
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.reply import JSON, Reply
 from retrysim.fakes.wording import check_wording
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
 
 Wordings = tuple[tuple[str, str], ...]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from retrysim.errors import FakeError
-from retrysim.fakes.nearest import did_you_mean
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.buckets import leaky_bucket, token_bucket
 from retrysim.ratelimit.concurrency import ConcurrencyCap
 from retrysim.ratelimit.fixed_window import FixedWindow

@@ -11,12 +11,6 @@ def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
     return sorted(known, key=lambda name: -SequenceMatcher(None, word.lower(), name.lower()).ratio())[:most]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known name, as a question."""
-    best = nearest(word, known, most=1)
-    return f"; did you mean {best[0]!r}?" if best else ""
-
-
 def first_difference(method: str, path: str, template_method: str, template: str) -> str:
     """Where a request leaves an endpoint: its method, its number of segments, or the first segment that differs."""
     if method != template_method:

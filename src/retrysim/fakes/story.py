@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from retrysim.durations import format_duration
 from retrysim.fakes.call import Call
+from retrysim.trace.story import story_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +25,7 @@ def tell(calls: Sequence[Call]) -> str:
     Equal answers at one instant are one group; between two groups stands the time from the last call of the one
     to the first of the other, if any passed.
     """
-    words: list[str] = []
-    last_ns = calls[0].at_ns if calls else 0
-    for (at_ns, answer), group in groupby(calls, key=lambda call: (call.at_ns, call.answer)):
-        if at_ns != last_ns:
-            words.append(format_duration(at_ns - last_ns))
-        words.append(f"{len(list(group))}x{answer}")
-        last_ns = at_ns
-    return " ".join(words)
+    return story_of((call.at_ns, call.answer) for call in calls)
 
 
 def count(calls: Iterable[Call]) -> dict[str, dict[str, int]]:

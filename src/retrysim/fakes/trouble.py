@@ -12,9 +12,9 @@ from enum import Enum
 from types import MappingProxyType
 
 from retrysim.errors import FakeError
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.response import Break, Response
 from retrysim.fakes.when import When, parse_when
+from retrysim.nearest import did_you_mean
 
 #: Kinds of trouble, each with when it comes.
 Troubles = Mapping[str, str | Sequence[str]]

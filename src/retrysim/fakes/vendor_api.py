@@ -11,10 +11,10 @@ from retrysim.fakes.dialect import Dialect, Saying, load_dialect
 from retrysim.fakes.endpoint import Endpoint, Function
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.limit_spec import LimitSpec
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.routing import EveryPath, RouterOrElse
 from retrysim.fakes.spoken import SpokenVendor
 from retrysim.fakes.trouble import Troubles
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
 
 

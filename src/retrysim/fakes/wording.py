@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Mapping
 from retrysim.durations import SECOND
 from retrysim.errors import FakeError
 from retrysim.fakes.forms import FORMS
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.seeded import hex_word
 from retrysim.fakes.vendor import Count
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
 
 _GAP = re.compile(r"\{(?:([a-z-]+)\.)?([a-z_]+)(?::(\w+))?\}")

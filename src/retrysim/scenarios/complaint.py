@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from retrysim.errors import ScenarioError
+from retrysim.nearest import did_you_mean
 from retrysim.scenarios.document import Document, KeyPath, spelled
-from retrysim.scenarios.nearest import did_you_mean
 
 #: One of pydantic's errors, as ``ValidationError.errors()`` gives it.
 Fault = Mapping[str, Any]

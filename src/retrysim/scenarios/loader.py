@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from retrysim.errors import ScenarioError
+from retrysim.nearest import nearest
 from retrysim.scenarios.complaint import complain, got
 from retrysim.scenarios.composer import compose
 from retrysim.scenarios.document import Document
-from retrysim.scenarios.nearest import nearest
 from retrysim.scenarios.rules import broken_rule
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec

@@ -11,6 +11,7 @@ from typing import Any
 from retrysim.durations import format_duration
 from retrysim.invariants import BY_NAME, DEFAULT, Invariant, judge
 from retrysim.invariants.invariant import Finding, Problem
+from retrysim.nearest import did_you_mean
 from retrysim.scenarios import ALL, Expect, ScenarioItem
 from retrysim.trace import ApiCalled, TaskHistory, Trace, is_named
 from retrysim.trace.story import groups_of, story_of
@@ -52,8 +53,6 @@ def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
 
 
 def _invariant(item: ScenarioItem, index: int) -> Invariant:
-    from retrysim.scenarios.nearest import did_you_mean
-
     call = (item.expect.invariants or ())[index]
     if call.name not in BY_NAME:
         message = f"no invariant {call.name!r}{did_you_mean(call.name, BY_NAME)}"

@@ -21,8 +21,8 @@ from retrysim.errors import AppError, FakeError, InputError, SimulationError
 from retrysim.fakes.catalogue import make_fake
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.kernel import Limits
+from retrysim.nearest import did_you_mean
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
-from retrysim.scenarios.nearest import did_you_mean
 from retrysim.simulation.expectations import Run, judge_run
 from retrysim.simulation.outcome import Outcome
 from retrysim.simulation.simulation import Simulation

@@ -11,7 +11,7 @@ from typing import Literal
 from retrysim.durations import MINUTE
 from retrysim.errors import FakeError
 from retrysim.fakes.data import read_data
-from retrysim.fakes.nearest import did_you_mean
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
 
 #: A limit of one's own: a rate for users and apps alike, or one for each.

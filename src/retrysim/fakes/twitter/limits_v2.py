@@ -9,8 +9,8 @@ from functools import cache
 
 from retrysim.errors import FakeError
 from retrysim.fakes.data import read_data
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.twitter.limits import OwnLimits, own_rates
+from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
 
 _NOT_IN_TIER = "none"

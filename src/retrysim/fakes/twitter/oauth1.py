@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, quote
 
 from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import FakeError
-from retrysim.fakes.nearest import did_you_mean
 from retrysim.fakes.reply import Refusal
 from retrysim.fakes.request import Request
 from retrysim.fakes.twitter import bodies
 from retrysim.fakes.twitter.credentials import Credentials
 from retrysim.fakes.twitter.windows import Door
+from retrysim.nearest import did_you_mean
 
 Pairs = Iterable[tuple[str, str]]
 
