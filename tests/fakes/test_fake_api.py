@@ -373,3 +373,21 @@ def test_every_public_name_can_be_imported():
     assert [name for name in fakes.__all__ if getattr(fakes, name).__name__ != name] == []
     with pytest.raises(AttributeError, match=r"module 'retrysim\.fakes' has no attribute 'GitLab'"):
         _ = fakes.GitLab
+
+
+def test_a_limit_is_counted_for_whatever_a_function_says():
+    api = API("https://crm.acme.io", limit="1 per minute", per=lambda request: request.path, answer={"ok": True})
+    paths = ["/a", "/b", "/a", "/b"]
+
+    statuses = [api.handle(Request(method="GET", host="crm.acme.io", path=path), 0).status for path in paths]
+
+    assert statuses == [200, 200, 429, 429]
+    assert [call.partition for call in api.calls] == ["partition-1", "partition-2"] * 2
+
+
+def test_a_fake_is_a_wsgi_application():
+    import httpx
+
+    api = API("https://crm.acme.io", limit="1 per minute", answer={"ok": True})
+    with httpx.Client(transport=httpx.WSGITransport(app=api.wsgi), base_url="https://crm.acme.io") as client:
+        assert [client.get("/contacts").status_code for _ in range(2)] == [200, 429]

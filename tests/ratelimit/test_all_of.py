@@ -4,7 +4,7 @@ import pytest
 
 from retrysim.durations import DAY, MINUTE, SECOND
 from retrysim.errors import LimitError
-from retrysim.ratelimit.all_of import AllOf, Claim, Part, check_all, take_all
+from retrysim.ratelimit.all_of import AllOf, Part
 from retrysim.ratelimit.concurrency import ConcurrencyCap
 from retrysim.ratelimit.count_refused import CountRefused
 from retrysim.ratelimit.fixed_window import FixedWindow
@@ -88,20 +88,6 @@ def test_a_refusal_without_an_instant_leaves_the_whole_without_one():
     decision = limiter.take("account", NOON + SECOND)
 
     assert (decision.allowed, decision.retry_at_ns) == (False, None)
-
-
-def test_limits_under_different_keys_are_taken_together():
-    per_user, per_app = window("1 per minute"), window("3 per minute")
-
-    def call(user):
-        claims = [Claim(limiter=per_user, key=user), Claim(limiter=per_app, key="app", cost=2)]
-        foreseen = check_all(claims, NOON).allowed
-        assert take_all(claims, NOON).allowed == foreseen
-        return foreseen
-
-    assert [call("ann"), call("ann"), call("bob")] == [True, False, False]
-    assert per_app.check("app", NOON).remaining == 1
-    assert per_user.check("bob", NOON).remaining == 1
 
 
 def test_only_the_limit_that_refuses_counts_the_refused_call():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from retrysim.durations import Duration
 from retrysim.errors import FakeError
+from retrysim.fakes.callers import Per
 from retrysim.fakes.dialect import Dialect, load_dialect
 from retrysim.fakes.endpoint import Endpoint, Function
 from retrysim.fakes.fake import Fake
@@ -26,8 +27,8 @@ class API(Fake):
     gives a dict, a list, text, bytes, ``None``, a ``Response``, or a pair of a status and one of these; anything else
     is a 404 that names the nearest endpoints. A path of the URL comes before those of the endpoints.
 
-    ``limit`` is counted for each value of the header ``per`` (``"ip"``: for each client, ``"all"``: for everybody);
-    ``algorithm``: ``"fixed window"``, ``"clock window"``, ``"sliding log"``, ``"sliding counter"``, ``"token bucket"``
+    ``limit`` is counted for each value of the header ``per`` (``"ip"``: for each client, ``"all"``: for everybody), or
+    of a function of the request, ``per=lambda request: request.path``; ``algorithm``: ``"fixed window"``, ``"clock window"``, ``"sliding log"``, ``"sliding counter"``, ``"token bucket"``
     or ``"leaky bucket"``. ``dialect`` is how it says "too many": ``"plain"``, ``"github"``, ``"stripe"``, ... .
     ``state`` makes the data that functions find in ``visit.state``.
 
@@ -40,7 +41,7 @@ class API(Fake):
         *,
         name: str | None = None,
         limit: str | None = None,
-        per: str = "authorization",
+        per: Per = "authorization",
         algorithm: str = "fixed window",
         answer: object = None,
         endpoints: Mapping[str, Function] | None = None,

@@ -1,8 +1,9 @@
-"""Who calls, by what tells callers apart: a header's value, a part of it, the address, or nothing."""
+"""Who calls, by what tells callers apart: a header's value, a part of it, the address, a function, or nothing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 
 from retrysim.fakes.request import Request
 from retrysim.fakes.visit import Identity
@@ -11,11 +12,18 @@ EVERYBODY = Identity(kind="everybody", key="")
 _AWS_KEY = re.compile(r"Credential=([^/,\s]+)")
 
 
-def caller(request: Request, per: str) -> Identity:
-    """The caller by ``per``: ``all``, ``ip``, ``aws-key`` (of a SigV4 signature), or the name of a header.
+#: What a limit is counted for: the name of what tells callers apart, or a function of the request.
+Per = str | Callable[[Request], Hashable]
+
+
+def caller(request: Request, per: Per) -> Identity:
+    """The caller by ``per``: ``all``, ``ip``, ``aws-key`` (of a SigV4 signature), the name of a header, or a function.
 
     Who does not send that header is known by address.
     """
+    if not isinstance(per, str):
+        key = per(request)
+        return Identity(kind="partition", key=key, secrets=(key,) if isinstance(key, str) else ())
     if per == "all":
         return EVERYBODY
     if per == "aws-key":

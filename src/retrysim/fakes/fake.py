@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrysim.clock import WallClock
 from retrysim.durations import Duration, to_timedelta
@@ -26,6 +26,9 @@ from retrysim.fakes.story import Window, count, limited, longest_wait_ns, tell, 
 from retrysim.fakes.trouble import Troubles, parse_troubles
 from retrysim.fakes.vendor import Count, Vendor
 from retrysim.fakes.weather import Weather
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 Observer = Callable[[Call], None]
 Caller = Callable[[], tuple[str | None, int | None]]
@@ -100,6 +103,13 @@ class Fake:
         from retrysim.wire.serving import serving
 
         return serving(self)
+
+    @property
+    def wsgi(self) -> WSGIApplication:
+        """The fake as a WSGI application: for ``httpx.WSGITransport(app=fake.wsgi)``, or any server."""
+        from retrysim.wire.wsgi import wsgi_app
+
+        return wsgi_app(self)
 
     def mount(self, mock: Any) -> None:
         """Let it answer inside a test of ``responses``: ``crm.mount(responses)``, or a ``RequestsMock``."""

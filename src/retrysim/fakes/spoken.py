@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
-from retrysim.fakes.callers import EVERYBODY, caller, is_anonymous
+from retrysim.fakes.callers import EVERYBODY, Per, caller, is_anonymous
 from retrysim.fakes.costs import COSTS
 from retrysim.fakes.dates import http_date
 from retrysim.fakes.dialect import Dialect
@@ -34,7 +34,7 @@ class SpokenVendor:
         router: Routes,
         *,
         limits: Sequence[LimitSpec],
-        per: str,
+        per: Per,
         state: object = None,
         explains: bool = False,
     ) -> None:
@@ -42,7 +42,7 @@ class SpokenVendor:
         self.state = state
         self._dialect = dialect
         self._limits = [_Limit(spec) for spec in limits]
-        self._per = per.lower()
+        self._per = per.lower() if isinstance(per, str) else per
         self._explains = explains
 
     def quotas(self, visit: Visit) -> Sequence[Quota]:
