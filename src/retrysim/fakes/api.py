@@ -28,8 +28,9 @@ class API(Fake):
     is a 404 that names the nearest endpoints. A path of the URL comes before those of the endpoints.
 
     ``limit`` is counted for each value of the header ``per`` (``"ip"``: for each client, ``"all"``: for everybody), or
-    of a function of the request, ``per=lambda request: request.path``; ``algorithm``: ``"fixed window"``, ``"clock window"``, ``"sliding log"``, ``"sliding counter"``, ``"token bucket"``
-    or ``"leaky bucket"``. ``dialect`` is how it says "too many": ``"plain"``, ``"github"``, ``"stripe"``, ... .
+    of a function of the request, ``per=lambda request: request.path``. ``algorithm``: ``"fixed window"``,
+    ``"clock window"``, ``"sliding log"``, ``"sliding counter"``, ``"token bucket"`` or ``"leaky bucket"``.
+    ``dialect`` is how it says "too many": ``"plain"``, ``"github"``, ``"stripe"``, ... .
     ``state`` makes the data that functions find in ``visit.state``.
 
     Raises ``FakeError`` for what cannot be meant, ``LimitError`` for a limit that is none.
