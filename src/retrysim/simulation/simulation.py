@@ -288,6 +288,7 @@ class Simulation:
 
     def check(self, *invariants: Invariant) -> None:
         """Judge the run by the default invariants and these; raises ``Violation`` with all that is wrong."""
+        __tracebackhide__ = True  # pytest shows the line of the test
         asked = [invariant for invariant in invariants if invariant not in DEFAULT]
         unlimited = frozenset({"quota_is_respected"}) - {invariant.__name__ for invariant in invariants}
         raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))

@@ -14,6 +14,7 @@ _SHOWN = 1
 
 def raise_findings(trace: Trace, findings: Iterable[Finding]) -> None:
     """Raise ``Violation`` with the text of all findings; nothing is raised for none."""
+    __tracebackhide__ = True  # pytest shows the line of the test
     text = findings_text(trace, findings)
     if text:
         raise Violation(text)
