@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from retrysim.clock import to_datetime
 from retrysim.durations import format_duration
+from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
 from retrysim.trace import ApiCalled, TaskHistory, Trace, WorkerReady
 
@@ -24,7 +24,7 @@ def quota_is_respected(trace: Trace) -> Judgement:
         if call.limit is not None and served[window] > call.limit:
             text = (
                 f"{_caller(trace, call)} got call {served[window]} of {call.bucket} served in a window of {call.limit} "
-                f"({call.partition}, until {_time(call.reset_ns or 0)})"
+                f"({call.partition}, until {time_of_day(call.reset_ns or 0)})"
             )
             problems.append(Problem(text=text, task_id=call.task_id))
     return Judgement(judged=len(limited), of="call of a limited endpoint", problems=tuple(problems))
@@ -61,7 +61,7 @@ def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns
     opens_ns = refused.retry_at_ns
     if started_ns is None:
         return (
-            f"{task.label} was refused ({refused.status}, {refused.endpoint}) at {_time(refused.at_ns)} "
+            f"{task.label} was refused ({refused.status}, {refused.endpoint}) at {time_of_day(refused.at_ns)} "
             f"and never tried again: {task.timeline}"
         )
     if opens_ns is None or opens_ns <= started_ns <= (refused.told_ns or opens_ns):
@@ -72,7 +72,7 @@ def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns
     when = "before" if started_ns < opens_ns else "after"
     return (
         f"{task.label} started its retry {apart} {when} the reset "
-        f"(at {_time(started_ns)}, reset {_time(opens_ns)}, {refused.endpoint})"
+        f"(at {time_of_day(started_ns)}, reset {time_of_day(opens_ns)}, {refused.endpoint})"
     )
 
 
@@ -102,7 +102,7 @@ def nobody_calls_while_limited(trace: Trace) -> Judgement:
         if call.at_ns < until_ns:
             text = (
                 f"{_caller(trace, call)} called {call.endpoint} {format_duration(until_ns - call.at_ns)} too early "
-                f"(at {_time(call.at_ns)}, closed until {_time(until_ns)})"
+                f"(at {time_of_day(call.at_ns)}, closed until {time_of_day(until_ns)})"
             )
             problems.append(Problem(text=text, task_id=call.task_id))
         if call.decision == "limited" and call.retry_at_ns is not None and call.at_ns >= until_ns:
@@ -112,9 +112,3 @@ def nobody_calls_while_limited(trace: Trace) -> Judgement:
 
 def _caller(trace: Trace, call: ApiCalled) -> str:
     return trace.tasks[call.task_id].label if call.task_id in trace.tasks else "somebody outside of all tasks"
-
-
-def _time(ns: int) -> str:
-    """``12:15:00``, with the fraction where there is one."""
-    text = to_datetime(ns).strftime("%H:%M:%S.%f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
