@@ -12,7 +12,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -139,10 +139,15 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _celery_modules() -> Iterator[ModuleType]:
-    """Those that may refer to a worker's globals; one imported later would capture those of whoever runs then."""
+@cache
+def _import_all() -> None:
+    """Import what may refer to a worker's globals: imported later, it would capture those of whoever runs then."""
     for _, name, _ in pkgutil.walk_packages(celery.worker.__path__, "celery.worker."):
         import_module(name)
+
+
+def _celery_modules() -> Iterator[ModuleType]:
+    _import_all()
     yield pools
     for name, module in list(sys.modules.items()):
         if name.startswith("celery.") and isinstance(module, ModuleType):
