@@ -26,6 +26,7 @@ from retrysim.errors import (
 
 if TYPE_CHECKING:
     from retrysim.kernel import Limits
+    from retrysim.pytest_plugin.fixtures import fixture
     from retrysim.simulation import Simulation
 
 __all__ = [
@@ -39,9 +40,14 @@ __all__ = [
     "UnservedHost",
     "Unsupported",
     "Violation",
+    "fixture",
 ]
 
-_LAZY = {"Limits": "retrysim.kernel", "Simulation": "retrysim.simulation"}
+_LAZY = {
+    "Limits": "retrysim.kernel",
+    "Simulation": "retrysim.simulation",
+    "fixture": "retrysim.pytest_plugin.fixtures",
+}
 
 
 def __getattr__(name: str) -> Any:

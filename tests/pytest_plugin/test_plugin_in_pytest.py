@@ -240,3 +240,36 @@ def test_it_works_under_xdist(project):
     )
 
     project.runpytest_subprocess("-n", "2").assert_outcomes(passed=3)
+
+
+def test_a_projects_own_fixture_serves_fresh_fakes_and_starts_its_worker(project):
+    project.makeconftest(
+        """
+        import retrysim
+        from retrysim.fakes import API
+
+        crm = API("https://crm.acme.io", limit="1 per minute", answer={"ok": True})
+        celery_sim = retrysim.fixture(app="proj", fakes=[crm], start="2015-08-03T12:00:00Z")
+        eager_sim = retrysim.fixture(app="proj", eager=True)
+        """
+    )
+    project.makepyfile(
+        test_it="""
+        import pytest
+        import requests
+        from conftest import crm
+        from proj import lucky
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_worker(celery_sim, time):
+            assert lucky.delay().get() == "at last"
+            assert requests.get("https://crm.acme.io/").json() == {"ok": True}
+            assert len(crm.calls) == 1
+            assert celery_sim.now.isoformat() == "2015-08-03T12:15:00+00:00"
+
+        def test_eager(eager_sim):
+            assert lucky.delay().get() == "at last"
+        """
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=3)

@@ -46,12 +46,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
 
     ``@pytest.mark.retrysim(seed=7)`` gives it keyword arguments; ``--retrysim-seed=7`` wins over the marker's seed.
     """
-    from retrysim.simulation import Simulation
+    from retrysim.pytest_plugin.fixtures import simulate
 
-    marker = request.node.get_closest_marker("retrysim")
-    settings = {} if marker is None else dict(marker.kwargs)
-    seed = request.config.getoption("--retrysim-seed")
-    if seed is not None:
-        settings["seed"] = seed
-    with Simulation(**settings) as simulation:
+    with simulate(request) as simulation:
         yield simulation

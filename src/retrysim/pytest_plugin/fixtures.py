@@ -1,0 +1,54 @@
+"""The fixtures: ``sim`` for everybody, and ``retrysim.fixture(...)`` to make a project's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from retrysim.fakes.fake import Fake
+    from retrysim.simulation import Simulation
+
+
+def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
+    """A simulation for one test: the fixture's settings, over them the marker's, over those the command line's seed."""
+    from retrysim.simulation import Simulation
+
+    marker = request.node.get_closest_marker("retrysim")
+    settings |= {} if marker is None else marker.kwargs
+    seed = request.config.getoption("--retrysim-seed")
+    if seed is not None:
+        settings["seed"] = seed
+    return Simulation(**settings)
+
+
+def fixture(
+    *,
+    app: Any = None,
+    fakes: Sequence[Fake] = (),
+    concurrency: int = 1,
+    eager: bool = False,
+    name: str | None = None,
+    **settings: Any,
+) -> Callable[[pytest.FixtureRequest], Iterator[Simulation]]:
+    """A fixture with a project's own set-up: ``celery_sim = retrysim.fixture(app="proj", fakes=[Twitter()])``.
+
+    It gives a ``Simulation`` in which the fakes are served, fresh for each test, and the app's worker runs (``eager``:
+    its tasks run where they are submitted). ``settings`` are those of ``Simulation``; a marker's win over them.
+    """
+
+    @pytest.fixture(name=name)
+    def simulation(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+        with simulate(request, **settings) as sim:
+            for fake in fakes:
+                fake.reset()
+                sim.serve(fake)
+            if app is not None and eager:
+                sim.run_eagerly(app)
+            elif app is not None:
+                sim.start_worker(app, concurrency=concurrency)
+            yield sim
+
+    return simulation
