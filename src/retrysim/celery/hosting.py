@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import celery.app.base
@@ -36,11 +37,30 @@ _BEATING_THE_CONFIG = (
 
 
 class Broker(Protocol):
-    """A simulated broker: a kombu transport class and the URL under which the app shall know it."""
+    """A simulated broker: a kombu transport class, by the name that stands before its URL's colon."""
 
     name: str
-    url: str
     transport: Any
+    #: the kind of pool that its workers run tasks in
+    pool: Any
+    #: notified to let every consumer look around: a flag was set for it
+    changed: Any
+
+    def connect(self, undo: UndoStack) -> None:
+        """Replace what it has to in kombu and Celery, until ``undo`` is unwound."""
+        ...
+
+    def settings(self, app: Any) -> dict[str, Any]:
+        """What is laid over the configuration of an app that is to use it."""
+        ...
+
+    def results(self, app: Any) -> Callable[[], Any] | None:
+        """What makes the app's result backend, one for each process; ``None`` for the simulation's own store."""
+        ...
+
+    def drop(self, host: object) -> None:
+        """A worker was killed: its connections break."""
+        ...
 
     def waiting(self) -> dict[str, list[str]]:
         """The ids of the tasks that wait in each queue."""
@@ -69,13 +89,13 @@ def borrow(
         undo.remove_item(os.environ, variable)
     _check(app, always_eager)
     _serve_transport(undo, broker)
-    disabled = isinstance(app.backend, DisabledBackend)
-    _overlay_config(
-        undo, app, {"broker_url": broker.url, "broker_read_url": broker.url, "broker_write_url": broker.url,
-                    "broker_transport_options": {}, "task_always_eager": always_eager},
-    )  # fmt: skip
+    disabled, make_results = isinstance(app.backend, DisabledBackend), broker.results(app)
+    _overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
     _fresh_caches(undo, app, processes)
-    if not disabled:
+    if make_results is not None:
+        app._backend_cache = make_results()
+        processes.add(app, "_backend_cache", make_results)
+    elif not disabled:
         app._backend_cache = ResultStore(app, environment)
     _become_current(undo, app)
 
@@ -118,6 +138,7 @@ def _fresh_caches(undo: UndoStack, app: Any, processes: ProcessGlobals) -> None:
     undo.set_attribute(app, "amqp", _fresh_amqp(original))
     processes.add(app, "amqp", lambda: _fresh_amqp(original))
     processes.add(app, "_pool", lambda: None)
+    undo.set_attribute(app.clock, "mutex", app.clock.mutex)  # an event loop replaces it for good
     for name in ("control", "events"):
         undo.set_attribute(app, name, None)
         del app.__dict__[name]

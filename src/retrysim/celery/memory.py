@@ -13,8 +13,10 @@ from typing import Any
 from celery.worker import state as worker_state
 from kombu.transport import memory, virtual
 
+from retrysim.celery.pool import TaskPool
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.undo import UndoStack
 
 
 class _Channel(memory.Channel):  # type: ignore[misc]
@@ -78,7 +80,7 @@ class MemoryBroker:
     """The queues of one simulation: a transport class of its own, since kombu keeps them on the class."""
 
     name = "memory"
-    url = "memory://simulation//"
+    pool = TaskPool
 
     def __init__(self, environment: Environment) -> None:
         self.changed = Condition("a message")
@@ -95,6 +97,20 @@ class MemoryBroker:
                 "changed": self.changed,
             },
         )
+
+    def connect(self, undo: UndoStack) -> None:
+        """Nothing of kombu has to be replaced: the transport is ours."""
+
+    def settings(self, app: Any) -> dict[str, Any]:
+        """What is laid over an app's configuration."""
+        urls = dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), "memory://simulation//")
+        return {**urls, "broker_transport_options": {}}
+
+    def results(self, app: Any) -> None:
+        """Results go to the simulation's own store."""
+
+    def drop(self, host: object) -> None:
+        """A worker is gone: kombu's memory transport loses what it had."""
 
     def waiting(self) -> dict[str, list[str]]:
         """The ids of the tasks that wait in each queue."""

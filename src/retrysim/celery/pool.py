@@ -50,8 +50,6 @@ class TaskPool(BasePool):  # type: ignore[misc]
         **_options: Any,
     ) -> Job:
         """Hand a task to a free slot; the caller waits until there is one."""
-        while not self._idle:
-            self.environment.wait(self.slot_freed)
         job = Job(
             target=target,
             args=args,
@@ -64,8 +62,13 @@ class TaskPool(BasePool):  # type: ignore[misc]
             hard_limit=timeout or self.options.get("timeout"),
             task_id=correlation_id,
         )
-        self._idle.popleft().give(job)
+        self.hand_over(job)
         return job
+
+    def hand_over(self, job: Job) -> None:
+        while not self._idle:
+            self.environment.wait(self.slot_freed)
+        self._idle.popleft().give(job)
 
     def free(self, slot: Slot) -> None:
         self._idle.append(slot)
@@ -105,7 +108,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
         return {**info, "processes": [slot.pid for slot in self._slots]}
 
 
-def bound_to(environment: Environment, worker_name: str) -> type[TaskPool]:
+def bound_to(environment: Environment, worker_name: str, kind: type[TaskPool] = TaskPool) -> type[TaskPool]:
     """The pool class of one worker: Celery makes the instance, so what it needs is on the class."""
     timer = type("Timer", (Timer,), {"environment": environment})
-    return type("TaskPool", (TaskPool,), {"environment": environment, "worker_name": worker_name, "Timer": timer})
+    return type("TaskPool", (kind,), {"environment": environment, "worker_name": worker_name, "Timer": timer})

@@ -12,7 +12,6 @@ from celery.worker import WorkController
 from celery.worker import state as worker_state
 
 from retrysim.celery.hosting import Broker
-from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.pool import bound_to
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.errors import InputError, SimulationError
@@ -27,7 +26,7 @@ class Worker:
         self,
         app: Any,
         environment: Environment,
-        broker: MemoryBroker,
+        broker: Broker,
         trace: Trace,
         *,
         concurrency: int,
@@ -39,7 +38,7 @@ class Worker:
         self.name = name
         self.concurrency = concurrency
         self._environment = environment
-        self._broker: Broker = broker
+        self._broker = broker
         self._wake = broker.changed
         self._trace = trace
         self._globals = globals_of
@@ -62,7 +61,7 @@ class Worker:
                 app=self.app,
                 hostname=hostname,
                 concurrency=self.concurrency,
-                pool_cls=bound_to(self._environment, hostname),
+                pool_cls=bound_to(self._environment, hostname, self._broker.pool),
                 ready_callback=self._on_ready,
                 # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
                 **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
@@ -115,6 +114,7 @@ class Worker:
         """Forget the worker without running a line of it."""
         self._stopped = True
         self._environment.abandon_host(self)
+        self._broker.drop(self)
 
     @property
     def running(self) -> list[str]:

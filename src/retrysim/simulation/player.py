@@ -75,11 +75,8 @@ def _run(item: ScenarioItem) -> tuple[Run, list[Finding]]:
     spec = item.scenario.spec
     app = _app(item)
     _check_tasks(item, app)
-    if item.broker not in (None, "memory"):
-        raise item.scenario.error(("broker",), f"{item.broker!r} is not simulated yet; write memory")
-    if item.worker_count > 1:
-        raise item.scenario.error(("workers", "count"), "more than one worker is not simulated yet; write 1")
-    simulation = Simulation(seed=item.seed, start=to_datetime(spec.start_ns), limits=_limits(item))
+    broker, start = item.broker or "memory", to_datetime(spec.start_ns)
+    simulation = Simulation(seed=item.seed, start=start, broker=broker, limits=_limits(item))
     with UndoStack() as undo, simulation as sim:
         results = _collect_results(undo)
         _charge_costs(undo, item, sim)
@@ -138,8 +135,9 @@ def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
     workers = item.scenario.spec.workers
     if item.celery == "worker":
         options = {"queues": list(workers.queues)} if workers.queues else {}
-        name = (workers.hostname or "worker-1").rpartition("@")[2]
-        sim.start_worker(app, concurrency=item.concurrency, name=name, **options)
+        hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
+        for _ in range(item.worker_count):
+            sim.start_worker(app, concurrency=item.concurrency, name=hostname, **options)
     elif item.celery == "eager":
         sim.run_eagerly(app)
     else:

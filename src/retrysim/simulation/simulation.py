@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
-from retrysim.celery.hosting import borrow, draw_task_ids, joins_block_in_workers_only, prepare
+from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_in_workers_only, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.recorder import Recorder
@@ -53,13 +53,11 @@ class Simulation:
         allow: tuple[str, ...] = (),
         limits: Limits | None = None,
     ) -> None:
-        if broker != "memory":
-            raise Unsupported(f"broker={broker!r}: this version simulates kombu's memory broker only; write 'memory'")
         self.seed = seed
         self.trace = Trace(seed=seed, start_ns=start_instant_ns(start))
         self._streams = Streams(seed)
         self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
-        self._broker = MemoryBroker(self.environment)
+        self._broker = _make_broker(broker, self.environment)
         self._network = Network(self.trace, self.environment, allow)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
@@ -89,6 +87,7 @@ class Simulation:
             self.environment.on_host = self._processes.enter
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
+            self._broker.connect(self._undo)
         return self
 
     def __exit__(
@@ -176,7 +175,8 @@ class Simulation:
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
         self._must_run_nothing()
-        self._eager = EagerRunner(self._host(app), self._broker, self.environment)
+        self._broker = broker = MemoryBroker(self.environment)  # none is needed: a message is delivered as it is sent
+        self._eager = EagerRunner(self._host(app), broker, self.environment)
 
     def run_always_eagerly(self, app: Any) -> None:
         """Celery's own ``task_always_eager``: to see what it makes of retries."""
@@ -292,3 +292,13 @@ class Simulation:
         asked = [invariant for invariant in invariants if invariant not in DEFAULT]
         unlimited = frozenset({"quota_is_respected"}) - {invariant.__name__ for invariant in invariants}
         raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))
+
+
+def _make_broker(name: str, environment: Environment) -> Broker:
+    if name == "memory":
+        return MemoryBroker(environment)
+    if name == "redis":
+        from retrysim.celery.redis import RedisBroker  # only who wants it pays for importing redis-py and fakeredis
+
+        return RedisBroker(environment)
+    raise Unsupported(f"broker={name!r}: this version simulates two kinds of broker; write 'memory' or 'redis'")

@@ -1,0 +1,149 @@
+"""The Redis broker of one simulation: a server, kombu's transport to it, and what its workers poll, time and run by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import billiard.pool
+import redis
+from celery.backends.redis import RedisBackend
+from celery.worker import components
+from kombu.transport import redis as kombu_redis
+
+from retrysim.celery.redis import contents
+from retrysim.celery.redis.connection import connection_class
+from retrysim.celery.redis.hub import Hub
+from retrysim.celery.redis.poller import HubPoller, Poller
+from retrysim.celery.redis.pool import HubPool
+from retrysim.celery.redis.results import RedisResults, database_of
+from retrysim.celery.redis.server import Server
+from retrysim.celery.redis.timer import HubTimer
+from retrysim.celery.redis.transport import transport_class
+from retrysim.kernel import Environment
+from retrysim.undo import UndoStack
+
+#: kombu's names for transports that end at a Redis.
+_REDIS_TRANSPORTS = ("redis", "rediss", "sentinel")
+
+
+class RedisBroker:
+    """``Simulation(broker="redis")``: kombu's Redis transport under Celery's event loop, as with prefork."""
+
+    name = "redis"
+    pool = HubPool
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.server = Server(environment)
+        self.connection_class = connection_class(self.server)
+        self.changed = _Hubs()
+        self._channels: list[Any] = []
+        self._keys: dict[contents.Keys, None] = {}
+        self.transport: Any = transport_class(self)
+
+    def connect(self, undo: UndoStack) -> None:
+        """Put our poller, hub and timer where kombu and Celery look for theirs, until ``undo`` is unwound."""
+        undo.set_attribute(kombu_redis, "poll", partial(Poller, self.environment, self.server))
+        undo.set_attribute(components, "_Hub", partial(Hub, make_poller=self._hub_poller))
+        undo.set_attribute(components, "_Timer", partial(HubTimer, self.environment))
+        undo.set_attribute(billiard.pool, "Lock", billiard.pool.Lock)  # the hub's step replaces it for good
+        undo.then(self._close)
+
+    # -- an app's settings ---------------------------------------------------------------------------------------------
+
+    def settings(self, app: Any) -> dict[str, Any]:
+        """What is laid over an app's configuration; its database and its transport options stay its own."""
+        database, options = _broker_of(app)
+        url = f"redis://simulation:6379/{database}"
+        return {
+            **dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), url),
+            **dict.fromkeys(("broker_user", "broker_password", "broker_transport")),
+            "broker_transport_options": options,
+            "broker_use_ssl": False,
+        }
+
+    def results(self, app: Any) -> Callable[[], Any] | None:
+        """Makes the result backend of one simulated process; ``None`` for an app that keeps its results elsewhere."""
+        if not isinstance(app.backend, RedisBackend):
+            return None
+        return partial(RedisResults, app, self.environment, self.connection_class, database_of(app.backend))
+
+    # -- who uses it ---------------------------------------------------------------------------------------------------
+
+    def client(self, database: int = 0, **options: Any) -> redis.Redis:
+        """A client of redis-py on the simulated server: for a test that looks at keys."""
+        pool = redis.ConnectionPool(connection_class=self.connection_class, db=database, **options)
+        return redis.Redis(connection_pool=pool)
+
+    def opened(self, channel: Any) -> None:
+        """A channel was opened."""
+        self._channels.append(channel)
+        self._keys[contents.keys_of(channel)] = None
+
+    def closed(self, channel: Any) -> None:
+        """A channel was closed; kombu closes some twice."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+
+    def drop(self, host: object) -> None:
+        """A worker is gone without a word: its connections break, and what it had unacked stays unacked."""
+        for channel in [channel for channel in self._channels if channel.host is host]:
+            self._abandon(channel)
+        self.server.drop(host)
+        self.changed.notify_all()  # the hubs that live have something to wait for now: the next sweep
+
+    def _abandon(self, channel: Any) -> None:
+        self.closed(channel)
+        if channel._qos is not None:
+            channel._qos._on_collect.cancel()  # else kombu puts its messages back when it is collected, or at exit
+
+    def _close(self) -> None:
+        for channel in tuple(self._channels):
+            self._abandon(channel)
+
+    def _hub_poller(self, timer: HubTimer, has_work: Callable[[], bool]) -> HubPoller:
+        poller = HubPoller(
+            self.environment,
+            self.server,
+            has_work=has_work,
+            until_next_ns=timer.until_next_ns,
+            keeps_alive=lambda: timer.awaits_one() or self._has_orphans(),
+        )
+        self.changed.pollers.append(poller)
+        return poller
+
+    # -- what is in it -------------------------------------------------------------------------------------------------
+
+    def waiting(self) -> dict[str, list[str]]:
+        """The ids of the tasks that wait in each queue; under ``unacked`` those that nobody has any more."""
+        waiting = contents.queued(self.server, self._keys)
+        for place, tag in contents.orphans(self.server, self._keys, self._channels):
+            task_id = contents.task_id_of(self.server, place, tag)
+            if task_id is not None:
+                waiting.setdefault(place.unacked.decode(), []).append(task_id)
+        return waiting
+
+    def _has_orphans(self) -> bool:
+        return any(True for _ in contents.orphans(self.server, self._keys, self._channels))
+
+
+class _Hubs:
+    """All hubs of the simulation, woken together when somebody has set a flag that their loops look at."""
+
+    def __init__(self) -> None:
+        self.pollers: list[HubPoller] = []
+
+    def notify_all(self) -> None:
+        for poller in self.pollers:
+            poller.nudge()
+
+
+def _broker_of(app: Any) -> tuple[int, dict[str, Any]]:
+    """The database and the transport options of an app whose broker is a Redis; 0 and none of any other."""
+    connection = app.connection_for_write()
+    if connection.transport_cls not in _REDIS_TRANSPORTS:
+        return 0, {}
+    database = str(connection.virtual_host).strip("/")
+    return int(database) if database.isdigit() else 0, dict(app.conf.broker_transport_options)

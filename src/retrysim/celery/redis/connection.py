@@ -1,0 +1,84 @@
+"""Stands in for ``redis.Connection``: redis-py's own commands and replies, to the simulated server, without a packet.
+
+What it adds to fakeredis' connection: a read waits in virtual time, and counts as a sign of life, as in redis-py (the
+health checks of kombu and redis-py compare the last one with the clock; a jump must not look like a dead connection).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import redis
+from fakeredis import FakeRedisConnection
+
+from retrysim.celery.redis.server import Server
+from retrysim.celery.redis.sockets import Socket
+from retrysim.clock import grid_ns
+from retrysim.durations import SECOND
+from retrysim.patches import monotonic_ns
+
+#: What a connection is told of a real network: there is none.
+_OF_A_NETWORK = ("path", "ssl", "credential_provider", "username", "password")
+
+
+class Connection(FakeRedisConnection):  # type: ignore[misc]
+    """A connection to ``simulated``; bound to a server by ``connection_class``."""
+
+    simulated: ClassVar[Server]
+    server_key = "the simulated Redis"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        known = {name: value for name, value in options.items() if not name.startswith(_OF_A_NETWORK)}
+        super().__init__(*args, server=self.simulated, **known)
+
+    def _connect(self) -> Socket:
+        return Socket(
+            self._server,
+            client_class=self._client_class,
+            db=self.db,
+            lua_modules=self._lua_modules,
+            client_info=self._client_info,
+        )
+
+    def can_read(self, timeout: float | None = 0) -> bool:
+        if not self._sock:
+            self.connect()
+        return self._sock.readable or (timeout != 0 and self._wait(timeout))
+
+    def read_response(self, **options: Any) -> Any:
+        if self._sock and not self._sock.readable and not self._wait(self.socket_timeout):
+            self.disconnect()
+            raise redis.TimeoutError(f"Timeout reading from {self.server_key}")
+        response = super().read_response(**options)
+        self.note_sign_of_life()
+        return response
+
+    def note_sign_of_life(self) -> float:
+        """The server has answered: no health check is due for a while. Returns the monotonic clock, in seconds."""
+        now = monotonic_ns(self.simulated.environment.clock) / SECOND
+        self.next_health_check = now + self.health_check_interval
+        return now
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for a reply; says whether one came in time."""
+        environment, sock = self.simulated.environment, self._sock
+        sock.would_ask_again = _answer_me
+        deadline_ns = None if seconds is None else environment.clock.ns + grid_ns(seconds)
+        while not sock.readable:
+            left_ns = None if deadline_ns is None else deadline_ns - environment.clock.ns
+            if left_ns is not None and left_ns <= 0:
+                return False
+            # A blocked command's own timeout brings the reply; the wait for it keeps the run alive until then.
+            until_answer_ns = self.simulated.until_timeout_ns(sock)
+            known = [ns for ns in (left_ns, until_answer_ns) if ns is not None]
+            environment.wait(sock.arrived, timeout_ns=min(known, default=None))
+        return True
+
+
+def _answer_me() -> bool:
+    return False
+
+
+def connection_class(server: Server) -> type[Connection]:
+    """The class that redis-py is to make its connections of: its pools make the instance."""
+    return type("Connection", (Connection,), {"simulated": server})

@@ -1,0 +1,107 @@
+"""Celery's own Redis result backend on the simulated server; a ``get()`` waits in virtual time, and knows deadlocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from celery.backends import redis as celery_redis
+from celery.backends.asynchronous import Drainer
+
+from retrysim.celery.redis.connection import Connection
+from retrysim.clock import grid_ns
+from retrysim.errors import Deadlock
+from retrysim.kernel import Condition, Environment
+
+
+class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
+    """Celery's listener to the channels of results; it waits on the simulation instead of on a socket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.drainer = _Drainer(self)
+        self._awaited = "a result"
+        self._nothing = Condition(self._awaited)
+
+    def _wait_for_pending(self, result: Any, **options: Any) -> Any:
+        self._awaited = _name(result)
+        return super()._wait_for_pending(result, **options)
+
+    def drain_events(self, timeout: float | None = None, *, for_ever: bool = False) -> None:
+        """Read one message, or wait ``timeout`` seconds for it. ``for_ever``: this will be repeated until it comes."""
+        if not self._readable():
+            self._wait(timeout, for_ever)
+        if self._readable():
+            super().drain_events(timeout=0)
+
+    def _socket(self) -> Any:
+        pubsub = self._pubsub
+        return getattr(pubsub.connection, "_sock", None) if pubsub is not None and pubsub.subscribed else None
+
+    def _readable(self) -> bool:
+        sock = self._socket()
+        return sock is not None and sock.readable
+
+    def _wait(self, timeout: float | None, for_ever: bool) -> None:
+        environment = self.backend.environment
+        sock = self._socket()
+        arrived = self._nothing if sock is None else sock.arrived
+        arrived.name = self._awaited
+        if for_ever and timeout is not None and environment.outside_of_all():
+            self._drive(environment, grid_ns(timeout))
+        else:
+            timeout_ns = None if timeout is None else grid_ns(timeout)
+            environment.wait(arrived, timeout_ns=timeout_ns, daemon=for_ever)
+
+    def _drive(self, environment: Environment, timeout_ns: int) -> None:
+        """The test waits: let the simulation run, but not on and on when nothing can come any more."""
+        passed: list[bool] = []
+        end = environment.schedule(environment.clock.ns + timeout_ns, lambda: passed.append(True), daemon=True)
+        environment.run(until=lambda: bool(passed) or self._readable())
+        end.cancel()
+        if not passed and not self._readable():
+            raise Deadlock(f"the test waits for {self._awaited}, but nothing is left that could bring it")
+
+
+class _Drainer(Drainer):  # type: ignore[misc]
+    """Celery's, which looks around once a second. In between a result that can never come is a ``Deadlock``."""
+
+    def drain_events_until(
+        self,
+        p: Any,
+        timeout: float | None = None,
+        interval: float = 1,
+        on_interval: Callable[[], None] | None = None,
+        wait: Callable[..., None] | None = None,
+    ) -> Iterator[None]:
+        wait = wait or partial(self.result_consumer.drain_events, for_ever=timeout is None)
+        try:
+            yield from super().drain_events_until(p, timeout, interval, on_interval, wait)
+        except Deadlock:
+            if on_interval is not None:
+                on_interval()  # a parent that failed is the better reason
+            raise
+
+
+class RedisResults(celery_redis.RedisBackend):  # type: ignore[misc]
+    """Celery's Redis backend of one simulated process."""
+
+    ResultConsumer = _ResultConsumer
+
+    def __init__(self, app: Any, environment: Environment, connection_class: type[Connection], database: int) -> None:
+        self.environment = environment
+        super().__init__(app=app, url=f"redis://simulation:6379/{database}")
+        self.connparams["connection_class"] = connection_class
+
+
+def database_of(backend: Any) -> int:
+    """The number of the database that a Redis (or Sentinel) backend of Celery uses."""
+    parameters = backend.connparams
+    return int(parameters["db"] if "db" in parameters else parameters["hosts"][0]["db"])
+
+
+def _name(result: Any) -> str:
+    if hasattr(result, "results"):
+        return f"the results of {len(result.results)} tasks"
+    return f"the result of task {result.id}"

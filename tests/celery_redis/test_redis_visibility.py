@@ -1,0 +1,154 @@
+"""Messages that nobody acked: kombu's Redis transport delivers them again, when its sweep finds them, and to whom."""
+
+from datetime import timedelta
+
+import pytest
+from redis_apps import START, make_app, seconds_of
+
+from retrysim import Simulation
+
+
+@pytest.fixture(scope="module")
+def app():
+    return make_app()
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    return make_app(broker_transport_options={"visibility_timeout": 3})
+
+
+def test_unacked_message_returns_on_the_grid_of_the_sweep_not_at_its_timeout(sim, impatient):
+    sim.start_worker(impatient, concurrency=4)
+    sim.run_for("5.9 s")
+    impatient.tasks["late_nap"].delay(250)
+    sim.run()
+
+    assert seconds_of(sim, "task-received") == [5.9, 100.0, 200.0]
+    assert seconds_of(sim, "task-started") == [5.9, 100.0, 200.0]
+
+
+def test_the_grid_begins_when_the_worker_starts(sim, impatient):
+    sim.run_for("7.25 s")
+    sim.start_worker(impatient, concurrency=4)
+    impatient.tasks["late_nap"].delay(250)
+    sim.run()
+
+    assert seconds_of(sim, "task-received") == [7.25, 107.25, 207.25]
+
+
+def test_an_early_acked_task_never_returns(sim, impatient):
+    sim.start_worker(impatient)
+    impatient.tasks["nap"].delay(250)
+    sim.run()
+
+    assert seconds_of(sim, "task-received") == [0.0]
+
+
+def test_an_eta_beyond_the_visibility_timeout_runs_once_for_each_delivery(sim, app):
+    sim.start_worker(app, concurrency=4)
+    app.tasks["add"].apply_async((1, 1), countdown=9000)
+    sim.run()
+
+    assert seconds_of(sim, "task-received") == [0.0, 3600.0, 7200.0]
+    assert seconds_of(sim, "task-started") == [9000.0, 9000.0, 9000.0]
+    assert sim.elapsed == timedelta(seconds=9000)
+
+
+def test_what_a_killed_worker_had_is_found_by_the_sweep_of_a_living_one(sim, app):
+    doomed = sim.start_worker(app)
+    app.tasks["late_nap"].delay(60)
+    app.tasks["add"].delay(1, 1)
+    sim.run_for(1)
+    doomed.kill()
+    sim.start_worker(app)
+    sim.run()
+
+    # sweeps at 1, 101, 201, ... seconds: 3601 is the first after one hour
+    assert seconds_of(sim, "task-received") == [0.0, 0.0, 3601.0, 3601.0]
+    assert sim.states == {"SUCCESS": 2}
+
+
+def test_a_worker_that_waits_already_has_a_reason_to_go_on_when_another_is_killed(sim, app):
+    doomed = sim.start_worker(app, queues=["celery"])
+    app.tasks["late_nap"].delay(60)
+    sim.run_for(1)
+    sim.start_worker(app, queues=["celery"])
+    sim.run_for(1)
+    doomed.kill()
+    sim.run()
+
+    assert seconds_of(sim, "task-started") == [0.0, 3601.0]
+
+
+def test_without_a_living_worker_the_messages_of_a_killed_one_stay_unacked(sim, app):
+    worker = sim.start_worker(app)
+    app.tasks["late_nap"].delay(60)
+    sim.run_for(1)
+    worker.kill()
+    sim.run()
+
+    assert sim.elapsed == timedelta(seconds=1)
+    assert list(sim.trace.lost().values()) == ["it waits in queue 'unacked', which nobody consumes"]
+
+
+def test_an_early_acked_task_of_a_killed_worker_is_gone(sim, app):
+    worker = sim.start_worker(app)
+    app.tasks["nap"].delay(60)
+    sim.run_for(1)
+    worker.kill()
+    worker.restart()
+    sim.run()
+
+    assert sim.states == {"STARTED": 1}
+    assert sim._broker.waiting() == {}
+
+
+def test_a_killed_worker_takes_no_further_message(sim, app):
+    first = sim.start_worker(app)
+    first.kill()
+    second = sim.start_worker(app)
+    result = app.tasks["add"].delay(1, 1)
+
+    assert result.get() == 2
+    assert {attempt.worker for attempt in sim.task(result.id).attempts} == {second.name}
+
+
+def test_a_retry_that_waits_in_a_stopped_worker_goes_back_to_its_queue(sim, app):
+    worker = sim.start_worker(app)
+    result = app.tasks["lucky"].delay(900)
+    sim.run_for(60)
+    worker.stop()
+
+    assert sim._broker.waiting() == {"celery": [result.id]}
+    worker.restart()
+    sim.run()
+    assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
+
+
+def test_a_task_that_ends_during_a_warm_shutdown_is_acked(sim, app):
+    worker = sim.start_worker(app)
+    app.tasks["late_nap"].delay(30)
+    sim.run_for(1)
+    worker.stop()
+
+    assert sim.states == {"SUCCESS": 1}
+    assert sim._broker.waiting() == {}
+    assert sim._broker.client(3).zcard("unacked_index") == 0
+
+
+def test_sweeps_are_as_frequent_as_kombu_is_told():
+    kombu = pytest.importorskip("kombu")
+    if kombu.VERSION < (5, 7):
+        pytest.skip("unacked_restore_interval and _throttle came with kombu 5.7")
+    options = {"visibility_timeout": 3, "unacked_restore_interval": 2, "unacked_restore_throttle": 2}
+    app = make_app(broker_transport_options=options)
+
+    with Simulation(broker="redis", start=START) as sim:
+        sim.start_worker(app, concurrency=4)
+        sim.run_for("0.5 s")
+        app.tasks["late_nap"].delay(13)
+        sim.run()
+        received = seconds_of(sim, "task-received")
+
+    assert received == [0.5, 4.0, 8.0, 12.0]
