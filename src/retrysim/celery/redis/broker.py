@@ -74,6 +74,7 @@ class RedisBroker:
 
     def client(self, database: int = 0, **options: Any) -> redis.Redis:
         """A client of redis-py on the simulated server: for a test that looks at keys."""
+        options.setdefault("socket_timeout", None)
         pool = redis.ConnectionPool(connection_class=self.connection_class, db=database, **options)
         return redis.Redis(connection_pool=pool)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from fakeredis._helpers import NoResponse  # no public name; fakeredis >= 2.40
+from fakeredis._helpers import NoResponse, SimpleError  # no public name; fakeredis >= 2.40
 from fakeredis._socket import FakeSocket
 
 from retrysim.celery.redis.ordered import OrderedSet
@@ -79,7 +79,10 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self.pause()
 
         def attempt() -> Any:
-            again = func(False)
+            try:
+                again = func(False)
+            except SimpleError as error:  # the key has another type now, or its group is gone
+                return self._decode_result(error)
             return None if again is None else self._decode_result(shaped(again))
 
         self._server.block(

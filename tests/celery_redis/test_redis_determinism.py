@@ -1,0 +1,59 @@
+"""The same seed gives the same bytes on Redis, too: in another process, under another hash seed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+PROGRAM = r"""
+import random
+import sys
+
+from redis_apps import START, make_app
+
+from retrysim import Simulation
+from retrysim.trace.ndjson import dump_ndjson
+
+app = make_app()
+
+
+@app.task(name="jittered", shared=False, autoretry_for=(ValueError,), retry_backoff=True, max_retries=4)
+def jittered():
+    raise ValueError(random.random())
+
+
+with Simulation(broker="redis", start=START, seed=int(sys.argv[1])) as sim:
+    sim.start_worker(app, concurrency=2, queues=["celery", "mail", "web"])
+    doomed = sim.start_worker(app, queues=["web", "celery"])
+    for number in range(5):
+        app.tasks["jittered"].delay()
+        app.tasks["late_nap"].apply_async((number,), queue="mail", priority=number)
+        app.tasks["add"].apply_async((number, 1), queue="web")
+    app.control.inspect(timeout=1).active()
+    sim.run_for(2)
+    doomed.kill()
+    sim.run()
+    sys.stdout.write(dump_ndjson(sim.trace))
+"""
+
+
+def play(seed, hash_seed):
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    environment["PYTHONPATH"] = os.pathsep.join([*sys.path, str(HERE)])
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(seed)], capture_output=True, env=environment, check=True
+    )
+    return ran.stdout
+
+
+def test_two_processes_with_different_hash_seeds_write_the_same_bytes():
+    traces = {play(7, hash_seed) for hash_seed in ("0", "1", "2")}
+
+    assert len(traces) == 1
+    assert len(traces.pop().splitlines()) > 100
+
+
+def test_another_seed_gives_another_schedule():
+    assert play(7, "0") != play(8, "0")
