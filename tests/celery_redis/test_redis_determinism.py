@@ -11,12 +11,15 @@ PROGRAM = r"""
 import random
 import sys
 
+from kombu import Exchange, Queue
 from redis_apps import START, make_app
 
 from retrysim import Simulation
 from retrysim.trace.ndjson import dump_ndjson
 
-app = make_app()
+news = Exchange("news")
+papers = [Queue(name, news, routing_key="news") for name in ("times", "post", "globe", "sun")]
+app = make_app(task_queues=[Queue("celery"), Queue("mail"), Queue("web"), *papers])
 
 
 @app.task(name="jittered", shared=False, autoretry_for=(ValueError,), retry_backoff=True, max_retries=4)
@@ -27,6 +30,9 @@ def jittered():
 with Simulation(broker="redis", start=START, seed=int(sys.argv[1])) as sim:
     sim.start_worker(app, concurrency=2, queues=["celery", "mail", "web"])
     doomed = sim.start_worker(app, queues=["web", "celery"])
+    for paper in papers:
+        sim.start_worker(app, queues=[paper.name])
+    app.tasks["add"].apply_async((1, 1), exchange="news", routing_key="news")
     for number in range(5):
         app.tasks["jittered"].delay()
         app.tasks["late_nap"].apply_async((number,), queue="mail", priority=number)

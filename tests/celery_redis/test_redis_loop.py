@@ -86,6 +86,16 @@ def test_prefetch_limits_what_a_busy_worker_takes(sim, app):
     assert len(worker.running) == 2
 
 
+def test_a_worker_that_became_full_while_it_asked_for_more_takes_nothing(sim, app):
+    sim.start_worker(app, prefetch_multiplier=1)
+    app.tasks["late_nap"].apply_async((1000,), countdown=10)  # raises the prefetch count by one, until it begins
+    sim.run_for(20)
+    waits = app.tasks["add"].delay(1, 1)
+    sim.run_for(5)
+
+    assert sim._broker.waiting() == {"celery": [waits.id]}
+
+
 def test_early_acks_are_done_before_the_body_begins(sim, app):
     unacked = []
     client = sim._broker.client(3)

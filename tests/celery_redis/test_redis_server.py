@@ -72,6 +72,18 @@ def test_who_waits_longest_is_served_first(environment, broker, happened):
     assert happened.log == [(1.0, ("first", b"a")), (1.0, ("second", b"b")), (1.0, ("third", b"c"))]
 
 
+def test_who_asks_again_stands_behind_all_others(environment, broker):
+    early, late = (broker.client().connection_pool.get_connection("_") for _ in range(2))
+    early.send_command("BRPOP", "jobs", 1)
+    early._sock.would_ask_again = lambda: True
+    environment.run(until_ns=START_NS + SECOND // 2)
+    late.send_command("BRPOP", "jobs", 9)
+    environment.run(until_ns=START_NS + 2 * SECOND)
+
+    broker.client().lpush("jobs", "one")
+    assert (early._sock.readable, late._sock.readable) == (False, True)
+
+
 def test_a_pop_of_several_keys_takes_the_first_that_has_something(environment, broker, happened):
     environment.spawn(lambda: happened(broker.client().brpop(["high", "low"], timeout=9)), name="consumer")
 

@@ -92,6 +92,14 @@ def test_a_message_goes_to_every_queue_that_is_bound_to_its_key(sim):
     assert sim._broker.waiting() == {"a": [result.id], "b": [result.id]}
 
 
+def test_channels_are_polled_in_the_order_in_which_they_were_opened(sim, app):
+    sim.start_worker(app)
+    with app.connection_for_read() as connection:
+        channels = [connection.channel() for _ in range(30)]
+
+        assert [channel for channel in connection.transport.cycle._channels if channel in channels] == channels
+
+
 def test_simulations_one_after_the_other_do_not_see_each_other(app):
     ids = []
     for _ in range(2):

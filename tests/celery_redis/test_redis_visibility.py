@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from celery.concurrency import prefork
 from redis_apps import START, make_app, seconds_of
 
 from retrysim import Simulation
+from retrysim.durations import SECOND
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,18 @@ def test_without_a_living_worker_the_messages_of_a_killed_one_stay_unacked(sim, 
     assert list(sim.trace.lost().values()) == ["it waits in queue 'unacked', which nobody consumes"]
 
 
+def test_the_remains_of_a_killed_worker_put_nothing_back(sim, app):
+    worker = sim.start_worker(app)
+    app.tasks["late_nap"].delay(60)
+    sim.run_for(1)
+    qos = worker.controller.consumer.task_consumer.channel.qos
+    assert qos._on_collect.still_active()
+    worker.kill()
+
+    qos._on_collect()  # as when it is collected, or when the interpreter ends
+    assert list(sim._broker.waiting()) == ["unacked"]
+
+
 def test_an_early_acked_task_of_a_killed_worker_is_gone(sim, app):
     worker = sim.start_worker(app)
     app.tasks["nap"].delay(60)
@@ -135,6 +149,23 @@ def test_a_task_that_ends_during_a_warm_shutdown_is_acked(sim, app):
     assert sim.states == {"SUCCESS": 1}
     assert sim._broker.waiting() == {}
     assert sim._broker.client(3).zcard("unacked_index") == 0
+
+
+def test_acks_are_done_during_a_warm_shutdown_not_at_its_end(sim, app):
+    if not hasattr(prefork, "_run_ready_callbacks"):
+        pytest.skip("before Celery 5.7 a stopping prefork worker acked when all its tasks had ended")
+    worker = sim.start_worker(app, concurrency=2)
+    for seconds in (10, 30):
+        app.tasks["late_nap"].delay(seconds)
+    sim.run_for(1)
+    unacked, client = [], sim._broker.client(3)
+    for at in (9, 11):
+        sim.environment.schedule(
+            sim.trace.start_ns + at * SECOND, lambda: unacked.append(client.zcard("unacked_index"))
+        )
+    worker.stop()
+
+    assert unacked == [2, 1]
 
 
 def test_sweeps_are_as_frequent_as_kombu_is_told():

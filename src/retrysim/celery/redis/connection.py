@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import redis
+import redis.connection
 from fakeredis import FakeRedisConnection
 
 from retrysim.celery.redis.server import Server
 from retrysim.celery.redis.sockets import Socket
 from retrysim.clock import grid_ns
-from retrysim.durations import SECOND
-from retrysim.patches import monotonic_ns
 
 #: What a connection is told of a real network: there is none.
 _OF_A_NETWORK = ("path", "ssl", "credential_provider", "username", "password")
@@ -53,11 +51,11 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
         self.note_sign_of_life()
         return response
 
-    def note_sign_of_life(self) -> float:
-        """The server has answered: no health check is due for a while. Returns the monotonic clock, in seconds."""
-        now = monotonic_ns(self.simulated.environment.clock) / SECOND
+    def note_sign_of_life(self) -> None:
+        """The server has answered: no health check is due for a while."""
+        reading = vars(redis.connection)["time"]  # redis-py 5 took the function ``time``, later ones the module
+        now = reading() if callable(reading) else reading.monotonic()
         self.next_health_check = now + self.health_check_interval
-        return now
 
     def _wait(self, seconds: float | None) -> bool:
         """Wait for a reply; says whether one came in time."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import redis as kombu_redis
 
 from retrysim.celery.redis.ordered import OrderedSet
+from retrysim.durations import SECOND
+from retrysim.patches import monotonic_ns
 
 if TYPE_CHECKING:
     from retrysim.celery.redis.broker import RedisBroker
@@ -72,7 +74,8 @@ class _Channel(kombu_redis.Channel):  # type: ignore[misc]
             return False
         if self.active_queues != self._asked_for:
             return False
-        self._brpop_sent_at = self.client.connection.note_sign_of_life()
+        self._brpop_sent_at = monotonic_ns(self.broker.environment.clock) / SECOND
+        self.client.connection.note_sign_of_life()
         return True
 
 
