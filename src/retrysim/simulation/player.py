@@ -22,9 +22,8 @@ from retrysim.fakes.catalogue import make_fake
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.kernel import Limits
 from retrysim.nearest import did_you_mean
+from retrysim.outcomes import Outcome, Run, judge_run
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
-from retrysim.simulation.expectations import Run, judge_run
-from retrysim.simulation.outcome import Outcome
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import is_named
 from retrysim.undo import UndoStack

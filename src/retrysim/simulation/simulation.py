@@ -22,10 +22,10 @@ from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import Deadlock, InputError, Unsupported
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
+from retrysim.outcomes.verdict import raise_findings
 from retrysim.patches import virtual_standard_library
 from retrysim.simulation.network import Network
 from retrysim.simulation.start import start_instant_ns
-from retrysim.simulation.verdict import raise_findings
 from retrysim.trace import RunEnded, TaskHistory, Trace, is_named
 from retrysim.undo import UndoStack
 

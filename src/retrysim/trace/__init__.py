@@ -3,6 +3,7 @@
 from retrysim.trace.events import (
     ApiCalled,
     Event,
+    FaultFired,
     RunEnded,
     TaskFailed,
     TaskIgnored,
@@ -22,6 +23,7 @@ from retrysim.trace.ndjson import dump_ndjson, load_ndjson
 __all__ = [
     "ApiCalled",
     "Event",
+    "FaultFired",
     "RunEnded",
     "TaskFailed",
     "TaskHistory",

@@ -151,6 +151,19 @@ class ApiCalled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFired(Event):
+    """Something was broken on purpose, or mended: ``verb`` is what was done (``kill``, ``partition``, ``repair``).
+
+    ``name`` is the fault's own, ``target`` what it was done to: a worker, ``broker``, or messages of a queue.
+    """
+
+    kind: ClassVar[str] = "fault"
+    name: str
+    verb: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The run ended. ``idle``: nothing more would have happened; ``holding``: (task id, where its message is).
 
@@ -168,6 +181,6 @@ KINDS: dict[str, type[Event]] = {
     event.kind: event
     for event in (
         WorkerReady, WorkerStopped, TaskSent, TaskReceived, TaskStarted, TaskRetried, TaskSucceeded, TaskFailed,
-        TaskRevoked, TaskRejected, TaskIgnored, ApiCalled, RunEnded,
+        TaskRevoked, TaskRejected, TaskIgnored, ApiCalled, FaultFired, RunEnded,
     )
 }  # fmt: skip

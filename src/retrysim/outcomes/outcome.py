@@ -12,8 +12,8 @@ from typing import Any
 
 from retrysim.durations import SECOND, format_duration
 from retrysim.invariants.invariant import Finding
+from retrysim.outcomes.verdict import findings_text
 from retrysim.scenarios import ScenarioItem
-from retrysim.simulation.verdict import findings_text
 from retrysim.trace import ApiCalled, Trace, dump_ndjson
 
 #: Whose versions decide what a run does.
