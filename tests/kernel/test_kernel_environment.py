@@ -254,3 +254,54 @@ def test_the_host_is_told_when_control_goes_to_another_one_and_comes_back_to_the
     env.run()
 
     assert entered == ["host a", "host b", "host a", "host b", None]
+
+
+# -- signals and interventions -------------------------------------------------------------------------------------------
+
+
+def test_a_handler_runs_on_the_stack_of_a_process_which_then_waits_on(env, log):
+    process = env.spawn(lambda: (env.sleep(10 * SECOND), log("slept")), name="sleeper")
+    env.run(until_ns=START + SECOND)
+    env.signal(process, lambda: log(env.current.name))
+    env.run()
+
+    assert log.entries == [(1, "sleeper"), (10, "slept")]
+
+
+def test_a_handler_that_waits_keeps_its_process_from_going_on(env, log):
+    process = env.spawn(lambda: (env.sleep(2 * SECOND), log("slept")), name="sleeper")
+    env.run(until_ns=START + SECOND)
+    env.signal(process, lambda: env.sleep(5 * SECOND))
+    env.run()
+
+    assert log.entries == [(6, "slept")]
+
+
+def test_a_handler_that_raises_ends_the_wait(env, log):
+    condition = Condition("something")
+
+    def wait():
+        try:
+            env.wait(condition, timeout_ns=9 * SECOND)
+        except ValueError as error:
+            log(str(error))
+
+    process = env.spawn(wait, name="waiter")
+    env.run(until_ns=START + SECOND)
+    env.interrupt(process, ValueError("enough"))
+    env.run()
+
+    assert log.entries == [(1, "enough")]
+    assert not condition.notify()
+
+
+def test_who_intervenes_acts_before_the_running_process_goes_on(env, log):
+    def body():
+        log("before")
+        env.intervene(lambda: env.abandon(process))
+        log("after")
+
+    process = env.spawn(body, name="victim")
+    env.run()
+
+    assert log.entries == [(0, "before")]

@@ -49,6 +49,7 @@ class Environment:
         self._failure: BaseException | None = None
         self._interrupt: Interrupt | None = None
         self._stopping = False
+        self._interventions: deque[Callable[[], None]] = deque()
         self._steps = 0
         self._steps_here = 0
         self._host: object = None
@@ -64,8 +65,13 @@ class Environment:
             host = current.host
         process = Process(function, name=name, service=service, host=host)
         self._processes[process.greenlet] = process
-        self._ready.append(process)
+        self._make_ready(process)
         return process
+
+    def _make_ready(self, process: Process) -> None:
+        if not process.ready:
+            process.ready = True
+            self._ready.append(process)
 
     @property
     def current(self) -> Process | None:
@@ -124,24 +130,39 @@ class Environment:
         process = self.current
         if process is None:
             return self._drive_until(condition, timeout_ns)
-        wait = process.wait = Wait(condition, partial(self._ready.append, process))
+        wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon)
-        self._switch_to_driver()
-        process.wait = None
-        self._raise_pending(process)
+        try:
+            while not wait.over:
+                self._switch_to_driver(process)
+        finally:
+            wait.cancel()
+            process.wait = None
         return wait.notified
 
-    def interrupt(self, process: Process, error: BaseException) -> None:
-        """End the wait of a process by an exception, as a signal handler that raises would."""
-        process.raising = error
-        if process.wait is not None:
-            process.wait.cancel()
-            self._ready.append(process)
+    def _on_wait_over(self, process: Process, wait: Wait) -> None:
+        if process.wait is wait:  # else a signal handler runs, and looks at it when it has ended
+            self._make_ready(process)
 
-    def _raise_pending(self, process: Process) -> None:
-        if process.raising is not None:
-            error, process.raising = process.raising, None
-            raise error
+    def signal(self, process: Process, handler: Callable[[], None]) -> None:
+        """Run a handler on the stack of a process, between two of its lines; then it goes on waiting for what it did.
+
+        As the interpreter runs a signal's handler: one that raises ends what the process was doing, one that waits
+        keeps it from going on.
+        """
+        process.signals.append(handler)
+        if process.wait is not None:
+            self._make_ready(process)
+
+    def interrupt(self, process: Process, error: BaseException) -> None:
+        """End what a process does by an exception, as a signal handler that raises would."""
+        self.signal(process, partial(_raise, error))
+
+    def _handle_signals(self, process: Process) -> None:
+        before, process.wait = process.wait, None
+        while process.signals:
+            process.signals.popleft()()
+        process.wait = before
 
     def _begin(self, wait: Wait, timeout_ns: int | None, daemon: bool) -> None:
         wait.condition.enter(wait)
@@ -151,19 +172,20 @@ class Environment:
     def _yield_now(self) -> None:
         process = self.current
         assert process is not None
-        self._ready.append(process)
-        self._switch_to_driver()
+        self._make_ready(process)
+        self._switch_to_driver(process)
 
-    def _switch_to_driver(self) -> None:
+    def _switch_to_driver(self, process: Process) -> None:
         assert self._driver is not None
         self._driver.switch()
+        if process.signals:
+            self._handle_signals(process)
 
     def _drive_until(self, condition: Condition, timeout_ns: int | None) -> bool:
-        done: list[bool] = []
-        wait = Wait(condition, lambda: done.append(True))
+        wait = Wait(condition, _nothing)
         self._begin(wait, timeout_ns, daemon=False)
-        self.run(until=lambda: bool(done))
-        if not done:
+        self.run(until=lambda: wait.over)
+        if not wait.over:
             raise Deadlock(f"the test waits for {condition.name}, but nothing is left that could bring it")
         return wait.notified
 
@@ -172,10 +194,23 @@ class Environment:
     def stop(self) -> None:
         """Let ``run`` return; the running process goes on with the next ``run``, before all others."""
         self._stopping = True
+        self._step_aside()
+
+    def intervene(self, act: Callable[[], None]) -> None:
+        """Let the driver act before any process goes on, the running one included. The act must not wait."""
+        if self._driver is None:
+            act()
+            return
+        self._interventions.append(act)
+        self._step_aside()
+
+    def _step_aside(self) -> None:
+        """Give way to the driver; the running process is the next to go on."""
         process = self.current
         if process is not None:
+            process.ready = True
             self._ready.appendleft(process)
-            self._switch_to_driver()
+            self._switch_to_driver(process)
 
     def fail(self, error: BaseException) -> None:
         """Let ``run`` raise; for what is found out inside a process and concerns the whole run."""
@@ -199,13 +234,13 @@ class Environment:
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
-            while self._ready:
-                if self._stopping or (until is not None and until()):
-                    return
-                self._resume(self._ready.popleft())
+            while self._interventions:
+                self._interventions.popleft()()
             if self._stopping or (until is not None and until()):
                 return
-            if not self._jump(until_ns):
+            if self._ready:
+                self._resume(self._ready.popleft())
+            elif not self._jump(until_ns):
                 return
 
     def _jump(self, until_ns: int | None) -> bool:
@@ -229,6 +264,7 @@ class Environment:
 
     def _resume(self, process: Process) -> None:
         running = process.greenlet
+        process.ready = False
         if process.host is not self._host:
             self._enter_host(process.host)
         if running.parent is not self._driver:
@@ -287,5 +323,9 @@ class Environment:
         return [p for p in self._processes.values() if p.wait is not None and not p.service]
 
 
-def _nothing(_host: object) -> None:
+def _nothing(_told: object) -> None:
     pass
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,31 +17,35 @@ if TYPE_CHECKING:
 class Wait:
     """One suspension: ended by a notification or by its timeout, whichever comes first."""
 
-    __slots__ = ("_resume", "condition", "notified", "timeout")
+    __slots__ = ("_on_over", "condition", "notified", "over", "timeout")
 
-    def __init__(self, condition: Condition, resume: Callable[[], None]) -> None:
+    def __init__(self, condition: Condition, on_over: Callable[[Wait], None]) -> None:
         self.condition = condition
-        self.notified = False
+        self.notified = self.over = False
         self.timeout: Event | None = None
-        self._resume = resume
+        self._on_over = on_over
 
     def wake(self) -> None:
         """Somebody notified the condition."""
-        self.notified = True
+        self.notified = self.over = True
         if self.timeout is not None:
             self.timeout.cancel()
-        self._resume()
+        self._on_over(self)
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """Nobody waits any more; what is over stays so."""
+        if self.over:
+            return
+        self.over = True
         self.condition.leave(self)
         if self.timeout is not None:
             self.timeout.cancel()
 
     def expire(self) -> None:
         """The timeout has passed."""
+        self.over = True
         self.condition.leave(self)
-        self._resume()
+        self._on_over(self)
 
 
 class Process:
@@ -50,7 +55,7 @@ class Process:
     nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know.
     """
 
-    __slots__ = ("error", "greenlet", "host", "name", "raising", "service", "wait")
+    __slots__ = ("error", "greenlet", "host", "name", "ready", "service", "signals", "wait")
 
     def __init__(self, function: Callable[[], None], *, name: str, service: bool, host: object = None) -> None:
         self.name = name
@@ -58,8 +63,10 @@ class Process:
         self.host = host
         self.wait: Wait | None = None
         self.error: BaseException | None = None
-        #: what its wait is to end with, instead of returning
-        self.raising: BaseException | None = None
+        #: whether it is in the queue of those that go on
+        self.ready = False
+        #: handlers that are to run on its stack before it goes on
+        self.signals: deque[Callable[[], None]] = deque()
         self.greenlet = greenlet(lambda: self._run(function))
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ from retrysim.outcomes.verdict import raise_findings
 from retrysim.patches import virtual_standard_library
 from retrysim.simulation.network import Network
 from retrysim.simulation.start import start_instant_ns
-from retrysim.trace import RunEnded, TaskHistory, Trace, is_named
+from retrysim.trace import Event, RunEnded, TaskHistory, Trace, is_named
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -233,8 +233,13 @@ class Simulation:
 
     def _run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
         idle = False
-        if until is not None:
-            self.trace.watch = lambda _event: self.environment.stop() if until() else None
+        observers = self.trace.observers
+
+        def look(_event: Event) -> None:
+            if until is not None and until():
+                self.environment.stop()
+
+        observers.append(look)
         try:
             self.environment.run(until=until, until_ns=until_ns)
             idle = until is None and until_ns is None
@@ -242,7 +247,7 @@ class Simulation:
             self._failed = True
             raise
         finally:
-            self.trace.watch = None
+            observers.remove(look)
             self._note_end(idle)
         if idle and (blocked := self.environment.blocked()):
             names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)

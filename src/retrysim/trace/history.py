@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -16,6 +16,7 @@ from retrysim.trace.events import (
     TaskEvent,
     TaskFailed,
     TaskIgnored,
+    TaskReceived,
     TaskRejected,
     TaskRetried,
     TaskRevoked,
@@ -56,12 +57,25 @@ def is_named(name: str, wanted: str) -> bool:
 
 
 class TaskHistory:
-    """All that happened to one task, its calls to fakes included."""
+    """All that happened to one task, its calls to fakes included; it grows with the trace.
 
-    def __init__(self, task_id: str, events: Sequence[TaskEvent], calls: Sequence[ApiCalled]) -> None:
+    ``started``, ``retried``, ... are conditions: ``sim.run(until=sim.task(task_id).retried)``.
+    """
+
+    def __init__(self, task_id: str) -> None:
         self.task_id = task_id
-        self.events = events
-        self.api_calls = calls
+        self.events: list[TaskEvent] = []
+        self.api_calls: list[ApiCalled] = []
+        self._own = len(self.__dict__) + 1  # what comes after these was put there by cached_property
+
+    def add(self, event: TaskEvent | ApiCalled) -> None:
+        """One more event; what was computed from those before is forgotten."""
+        if isinstance(event, ApiCalled):
+            self.api_calls.append(event)
+        else:
+            self.events.append(event)
+        while len(self.__dict__) > self._own:
+            self.__dict__.popitem()
 
     def __repr__(self) -> str:
         return f"<task {self.label}: {self.timeline}>"
@@ -90,6 +104,27 @@ class TaskHistory:
     @property
     def settled(self) -> bool:
         return self.state in SETTLED
+
+    def received(self) -> bool:
+        """Whether a worker has taken its message."""
+        return self._has(TaskReceived)
+
+    def started(self) -> bool:
+        """Whether an attempt has begun."""
+        return self._has(TaskStarted)
+
+    def retried(self) -> bool:
+        """Whether an attempt has ended in a retry."""
+        return self._has(TaskRetried)
+
+    def succeeded(self) -> bool:
+        return self._has(TaskSucceeded)
+
+    def failed(self) -> bool:
+        return self._has(TaskFailed)
+
+    def _has(self, kind: type[TaskEvent]) -> bool:
+        return any(isinstance(event, kind) for event in self.events)
 
     @cached_property
     def settled_at_ns(self) -> int | None:
@@ -153,11 +188,13 @@ class Trace:
     def __init__(self, *, seed: int = 0, start_ns: int = 0, events: Iterable[Event] = ()) -> None:
         self.seed = seed
         self.start_ns = start_ns
-        self._events: list[Event] = list(events)
-        self._histories: dict[str, TaskHistory] = {}
-        self._counted = 0
-        #: told of each event after it was appended
-        self.watch: Callable[[Event], None] | None = None
+        self._events: list[Event] = []
+        #: every task by its id, in the order in which they were first heard of
+        self.tasks: dict[str, TaskHistory] = {}
+        #: each is told of every event after it was appended
+        self.observers: list[Callable[[Event], None]] = []
+        for event in events:
+            self.append(event)
 
     def __len__(self) -> int:
         return len(self._events)
@@ -170,30 +207,19 @@ class Trace:
 
     def append(self, event: Event) -> None:
         self._events.append(event)
-        if self.watch is not None:
-            self.watch(event)
+        if isinstance(event, TaskEvent) or (isinstance(event, ApiCalled) and event.task_id is not None):
+            self._history(event.task_id).add(event)
+        for observer in tuple(self.observers):
+            observer(event)
+
+    def _history(self, task_id: str) -> TaskHistory:
+        if task_id not in self.tasks:
+            self.tasks[task_id] = TaskHistory(task_id)
+        return self.tasks[task_id]
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one type."""
         return [event for event in self._events if isinstance(event, kind)]
-
-    @property
-    def tasks(self) -> dict[str, TaskHistory]:
-        """Every task by its id, in the order in which they were first heard of."""
-        if self._counted != len(self._events):
-            self._histories = self._group()
-            self._counted = len(self._events)
-        return self._histories
-
-    def _group(self) -> dict[str, TaskHistory]:
-        events: dict[str, list[TaskEvent]] = {}
-        calls: dict[str, list[ApiCalled]] = {}
-        for event in self._events:
-            if isinstance(event, TaskEvent):
-                events.setdefault(event.task_id, []).append(event)
-            elif isinstance(event, ApiCalled) and event.task_id is not None:
-                calls.setdefault(event.task_id, []).append(event)
-        return {task_id: TaskHistory(task_id, found, calls.get(task_id, ())) for task_id, found in events.items()}
 
     @property
     def states(self) -> Counter[str]:
