@@ -32,6 +32,8 @@ class TaskPool(BasePool):  # type: ignore[misc]
     def on_start(self) -> None:
         self.slot_freed = Condition("a free pool process")
         self._pids = count(FIRST_PID)
+        self._jobs = count()
+        self._closing = False
         self._slots = [Slot(self, next(self._pids)) for _ in range(self.limit)]
         self._idle = deque(self._slots)
 
@@ -70,12 +72,38 @@ class TaskPool(BasePool):  # type: ignore[misc]
             self.environment.wait(self.slot_freed)
         self._idle.popleft().give(job)
 
+    def count_job(self) -> int:
+        """The number of the next job, as billiard's log has it."""
+        return next(self._jobs)
+
+    # -- what the children tell ----------------------------------------------------------------------------------------
+
+    def finished(self, slot: Slot, tell_result: Callable[[], None]) -> None:
+        """A result arrives at once: billiard's blocking pool reads them in a thread of its own."""
+        tell_result()
+        self.free(slot)
+
+    def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
+        """A child is no more."""
+        self.environment.spawn(lambda: self.bury(slot, tell_loss), name=f"{self.worker_name} supervisor")
+
+    def bury(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
+        tell_loss()
+        self.replace(slot)
+
     def free(self, slot: Slot) -> None:
-        self._idle.append(slot)
-        self.slot_freed.notify()
+        if not slot.gone:
+            self._idle.append(slot)
+            self.slot_freed.notify()
 
     def replace(self, slot: Slot) -> None:
-        """Start a new pool process in the place of one that is gone."""
+        """Start a new pool process in the place of one that is gone, unless the pool is being closed."""
+        if slot in self._idle:
+            self._idle.remove(slot)
+        if self._closing:
+            self._slots.remove(slot)
+            self.slot_freed.notify()
+            return
         fresh = Slot(self, next(self._pids))
         self._slots[self._slots.index(slot)] = fresh
         self.free(fresh)
@@ -86,22 +114,36 @@ class TaskPool(BasePool):  # type: ignore[misc]
             if slot.pid == pid:
                 slot.terminate(int(signal or SIGTERM))
 
+    def lose_child(self, task_id: str | None, signal: int) -> bool:
+        """Let a pool process die by a signal that nobody here sent: the one that runs a task, or any that runs one.
+
+        Says whether there was one.
+        """
+        for slot in self._slots:
+            if slot.job is not None and not slot.gone and task_id in (None, slot.job.task_id):
+                slot.lose(signal)
+                return True
+        return False
+
     @property
     def running(self) -> list[str]:
         """The ids of the tasks whose body has begun and not ended."""
-        return [slot.job.task_id for slot in self._slots if slot.job is not None]
+        return [slot.job.task_id for slot in self._slots if slot.job is not None and not slot.gone]
 
     def on_stop(self) -> None:
         """Warm shutdown: what runs may end, then the slots go."""
+        self._closing = True
         while len(self._idle) < len(self._slots):
             self.environment.wait(self.slot_freed)
-        self.on_terminate()
+        for slot in self._slots:
+            slot.stop()
         while not all(slot.gone for slot in self._slots):
             self.environment.wait(self.slot_freed)
 
     def on_terminate(self) -> None:
+        """Cold shutdown: the pool processes are killed, whatever they do."""
         for slot in self._slots:
-            slot.stop()
+            slot.abandon()
 
     def _get_info(self) -> dict[str, Any]:
         info: dict[str, Any] = super()._get_info()

@@ -19,12 +19,13 @@ from typing import Any
 
 import celery.worker
 import kombu.asynchronous.hub
-from celery import _state
+from celery import _state, platforms
 from celery.app import trace
 from celery.utils.collections import LimitedSet
 from celery.worker import state
 from kombu import pools
 
+from retrysim.celery.signals import SignalTable
 from retrysim.undo import UndoStack
 
 #: The containers of ``celery.worker.state``, in any supported version.
@@ -67,6 +68,7 @@ class ProcessGlobals:
         self._find_containers()
         for owner, name, new in _NAMES:
             self.add(owner, name, partial(_same, new))
+        self.add(platforms, "signals", SignalTable)
 
     def add(self, owner: Any, name: str, fresh: Callable[[], Any]) -> None:
         """Let ``owner.name`` be each process's own; ``fresh()`` is its value in a new one."""

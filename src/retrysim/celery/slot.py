@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import billiard
+from billiard.common import human_status
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery import signals
@@ -44,9 +46,15 @@ class Pool(Protocol):
     worker_name: str
     slot_freed: Condition
 
-    def free(self, slot: Slot) -> None: ...
+    def finished(self, slot: Slot, tell_result: Callable[[], None]) -> None:
+        """The child has a result for its parent, and is free."""
+        ...
 
-    def replace(self, slot: Slot) -> None: ...
+    def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
+        """The child is no more; its parent is to find out, and to start another."""
+        ...
+
+    def count_job(self) -> int: ...
 
 
 class Slot:
@@ -59,11 +67,13 @@ class Slot:
         self.stopping = False
         self.given = Condition("a task")
         self.gone = False
+        self.number = 0
         self._environment = pool.environment
         self.process = self._environment.spawn(self._run, name=f"{pool.worker_name} slot {pid}", service=True)
 
     def give(self, job: Job) -> None:
         self.job = job
+        self.number = self.pool.count_job()
         self.process.service = False
         self.given.notify()
 
@@ -77,15 +87,16 @@ class Slot:
             if self.job is None:
                 self._environment.wait(self.given)
             else:
-                self._run_job(self.job)
+                tell_result = self._run_job(self.job)
                 self.job = None
                 self.process.service = True
-                self.pool.free(self)
+                self.pool.finished(self, tell_result)
         signals.worker_process_shutdown.send(sender=self.pool.worker_name, pid=self.pid, exitcode=0)
         self.gone = True
         self.pool.slot_freed.notify_all()
 
-    def _run_job(self, job: Job) -> None:
+    def _run_job(self, job: Job) -> Callable[[], None]:
+        """Run the body; how to tell the parent of its result."""
         if job.on_accepted is not None:
             job.on_accepted(self.pid, monotonic_ns(self._environment.clock) / SECOND)
         limits = [
@@ -96,11 +107,12 @@ class Slot:
         try:
             result = job.target(*job.args, **job.kwargs)
         except BaseException as error:
-            tell(job.on_failure, _failure_of(error))
+            tell_result = partial(tell, job.on_failure, _failure_of(error))
         else:
-            tell(job.on_success, result)
+            tell_result = partial(tell, job.on_success, result)
         for limit in limits:
             limit.cancel()
+        return tell_result
 
     # -- what the parent process does to a child -----------------------------------------------------------------------
 
@@ -115,28 +127,39 @@ class Slot:
 
     def _on_soft_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_soft_timeout``: tell the request, raise in the child."""
-        if self.job is job:
+        if self.job is job and not self.gone:
             tell(job.on_timeout, soft=True, timeout=job.soft_limit)
             self._environment.interrupt(self.process, SoftTimeLimitExceeded())
 
     def _on_hard_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_hard_timeout``: fail the job, tell the request, kill the child."""
-        if self.job is job:
-            self._environment.abandon(self.process)
-            tell(job.on_failure, _raised(TimeLimitExceeded(job.hard_limit)))
-            tell(job.on_timeout, soft=False, timeout=job.hard_limit)
-            self.pool.replace(self)
+        if self.job is job and not self.gone:
+            self.abandon()
+            self.pool.gone(self, partial(self._tell_of_hard_limit, job))
+
+    def _tell_of_hard_limit(self, job: Job) -> None:
+        tell(job.on_failure, _raised(TimeLimitExceeded(job.hard_limit)))
+        tell(job.on_timeout, soft=False, timeout=job.hard_limit)
 
     def terminate(self, signal_number: int) -> None:
         """A signal that ends the child (``revoke(terminate=True)``); the parent then finds it gone."""
-        job = self.job
-        self._environment.abandon(self.process)
-        if job is not None:
-            self._parent_does(0, lambda _: self._on_terminated(job, signal_number), job)
+        self._die(lambda: Terminated(signal_number))
 
-    def _on_terminated(self, job: Job, signal_number: int) -> None:
-        tell(job.on_failure, _raised(Terminated(signal_number)))
-        self.pool.replace(self)
+    def lose(self, signal_number: int) -> None:
+        """The child is killed by somebody else (SIGKILL: by the kernel, out of memory)."""
+        exit_code = human_status(-signal_number)
+        self._die(lambda: WorkerLostError(f"Worker exited prematurely: {exit_code} Job: {self.number}."))
+
+    def abandon(self) -> None:
+        """End the child without a word to anybody: its parent ends, too."""
+        if not self.gone:
+            self.gone = True
+            self._environment.abandon(self.process)
+
+    def _die(self, reason: Callable[[], BaseException]) -> None:
+        job = self.job
+        self.abandon()
+        self.pool.gone(self, lambda: tell(job.on_failure, _raised(reason())) if job is not None else None)
 
 
 def tell(whom: Callable[..., Any] | None, *what: Any, **more: Any) -> None:

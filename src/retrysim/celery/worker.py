@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from signal import SIGKILL
 from types import TracebackType
 from typing import Any, Self
 
-from celery import signals
+from celery import platforms, signals
 from celery.app import trace as celery_trace
 from celery.worker import WorkController
-from celery.worker import state as worker_state
 
 from retrysim.celery.hosting import Broker
 from retrysim.celery.pool import bound_to
 from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.signals import install_handlers
 from retrysim.errors import InputError, SimulationError
 from retrysim.kernel import Condition, Environment, Process
 from retrysim.trace import Trace, WorkerReady, WorkerStopped
+
+#: What each signal makes of a worker, as its end in the trace says it.
+_HOW = {"SIGTERM": "warm", "SIGINT": "warm", "SIGQUIT": "cold"}
 
 
 class Worker:
@@ -46,6 +50,7 @@ class Worker:
         self._is_ready = False
         self._stopped = False
         self._process: Process | None = None
+        self._how = "warm"
         self._options = options
         self.controller = self._make_controller(options)
 
@@ -66,6 +71,7 @@ class Worker:
                 # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
                 **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
             )
+            install_handlers(controller)
         controller.consumer._pending_operations = _WakingDeque(self._wake)
         return controller
 
@@ -73,19 +79,46 @@ class Worker:
 
     def start(self) -> None:
         """Start, and let the simulation run until the worker consumes."""
-        self._process = self._environment.spawn(self._run, name=self.name, service=True, host=self)
+        self.launch()
         self._environment.run(until=lambda: self._is_ready or self._stopped)
         if not self._is_ready:
             raise SimulationError(f"{self.name} stopped before it was ready; its log says why")
 
+    def launch(self) -> None:
+        """Start, without waiting until the worker consumes."""
+        self._process = self._environment.spawn(self._run, name=self.name, service=True, host=self)
+
     def stop(self) -> None:
-        """Warm shutdown: what runs may end, nothing new is begun."""
-        if self._stopped:
-            return
+        """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped."""
+        self._end_by("SIGTERM", "warm")
+
+    def soft_stop(self) -> None:
+        """Soft shutdown (SIGQUIT, Celery 5.5 and later): what runs has ``worker_soft_shutdown_timeout`` to end."""
+        if not getattr(self.app.conf, "worker_soft_shutdown_timeout", 0):
+            raise InputError(
+                f"{self.name} has no soft shutdown: set worker_soft_shutdown_timeout (Celery 5.5 and later) to more "
+                "than 0 seconds, or use quit() for a cold shutdown"
+            )
+        self._end_by("SIGQUIT", "soft")
+
+    def quit(self) -> None:
+        """Cold shutdown (SIGQUIT): what runs is cancelled; unacked messages go back, if the broker can."""
+        self._end_by("SIGQUIT", "cold")
+
+    def _end_by(self, signal_name: str, how: str) -> None:
+        if not self._stopped:
+            self.signal(signal_name, how=how)
+            self._environment.run(until=lambda: self._stopped)
+
+    def signal(self, name: str, *, how: str | None = None) -> None:
+        """Send a signal (``"SIGTERM"``, ``"SIGQUIT"``, ``"SIGINT"``) to the worker's main process, and do not wait."""
+        if self._stopped or self._process is None:
+            raise InputError(f"{self.name} does not run: there is nobody to get {name}")
+        self._how = how or _HOW.get(name, "warm")
         with self._globals.inside(self):
-            worker_state.should_stop = 0
+            table = platforms.signals
+        self._environment.signal(self._process, lambda: table.deliver(name))
         self._wake.notify_all()
-        self._environment.run(until=lambda: self._stopped)
 
     def __enter__(self) -> Self:
         return self
@@ -102,19 +135,35 @@ class Worker:
             self.abandon()
             self._note_stop("killed")
 
+    def kill_child(self, task_id: str | None = None) -> None:
+        """SIGKILL to one pool process, as the kernel does when memory is short: the one that runs this (or a) task."""
+        if self._stopped or not self.controller.pool.lose_child(task_id, SIGKILL):
+            what = "a task" if task_id is None else f"task {task_id}"
+            raise InputError(f"{self.name} has no pool process that runs {what}")
+
     def restart(self) -> None:
         """Start it anew, after it was stopped or killed: a new process, with the same name and options."""
+        self.renew()
+        self.start()
+
+    def renew(self) -> None:
+        """Make a new process of it, after it was stopped or killed; ``launch`` starts it."""
         if not self._stopped:
             raise InputError(f"{self.name} is running: stop() or kill() it before restart()")
         self._stopped = self._is_ready = False
+        self._how = "warm"
         self.controller = self._make_controller(self._options)
-        self.start()
 
     def abandon(self) -> None:
         """Forget the worker without running a line of it."""
         self._stopped = True
         self._environment.abandon_host(self)
         self._broker.drop(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it runs no more: it was stopped or killed, or it died."""
+        return self._stopped
 
     @property
     def running(self) -> list[str]:
@@ -143,7 +192,7 @@ class Worker:
     def _run(self) -> None:
         self.controller.start()
         self._stopped = True
-        self._note_stop("died" if self.controller.exitcode else "warm")
+        self._note_stop(self._how if self._how != "warm" or not self.controller.exitcode else "died")
 
     def _note_stop(self, how: str) -> None:
         self._trace.append(WorkerStopped(at_ns=self._environment.clock.ns, worker=self.name, how=how))

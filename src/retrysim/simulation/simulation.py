@@ -15,6 +15,7 @@ from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_i
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.recorder import Recorder
+from retrysim.celery.signals import log_what_handlers_say
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
@@ -85,6 +86,7 @@ class Simulation:
             draw_task_ids(self._undo, self._streams["task ids"])
             joins_block_in_workers_only(self._undo, self.environment)
             self.environment.on_host = self._processes.enter
+            log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
             self._broker.connect(self._undo)

@@ -68,11 +68,11 @@ class TaskHistory:
         self.api_calls: list[ApiCalled] = []
         self._own = len(self.__dict__) + 1  # what comes after these was put there by cached_property
 
-    def add(self, event: TaskEvent | ApiCalled) -> None:
+    def add(self, event: Event) -> None:
         """One more event; what was computed from those before is forgotten."""
         if isinstance(event, ApiCalled):
             self.api_calls.append(event)
-        else:
+        elif isinstance(event, TaskEvent):
             self.events.append(event)
         while len(self.__dict__) > self._own:
             self.__dict__.popitem()
@@ -207,8 +207,9 @@ class Trace:
 
     def append(self, event: Event) -> None:
         self._events.append(event)
-        if isinstance(event, TaskEvent) or (isinstance(event, ApiCalled) and event.task_id is not None):
-            self._history(event.task_id).add(event)
+        task_id = event.task_id if isinstance(event, TaskEvent | ApiCalled) else None
+        if task_id is not None:
+            self._history(task_id).add(event)
         for observer in tuple(self.observers):
             observer(event)
 

@@ -30,6 +30,8 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
         super().__init__(*args, server=self.simulated, **known)
 
     def _connect(self) -> Socket:
+        process = self.simulated.environment.current
+        self.simulated.network.connect(None if process is None else process.host, self.socket_connect_timeout)
         return Socket(
             self._server,
             client_class=self._client_class,
@@ -44,9 +46,13 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
         return self._sock.readable or (timeout != 0 and self._wait(timeout))
 
     def read_response(self, **options: Any) -> Any:
-        if self._sock and not self._sock.readable and not self._wait(self.socket_timeout):
+        sock = self._sock
+        if sock and not sock.readable and not self._wait(self.socket_timeout if sock.timeout is None else sock.timeout):
             self.disconnect()
             raise redis.TimeoutError(f"Timeout reading from {self.server_key}")
+        if sock and sock.ended:
+            self.disconnect()
+            raise redis.ConnectionError("Connection closed by server.")
         response = super().read_response(**options)
         self.note_sign_of_life()
         return response

@@ -25,9 +25,12 @@ class HubPool(TaskPool):
     def on_start(self) -> None:
         super().on_start()
         self._backlog: deque[Job] = deque()
+        self._results: deque[Callable[[], None]] = deque()
 
     def register_with_event_loop(self, loop: Any) -> None:
+        """Called again after each reconnect, which made the hub forget what it was to call."""
         self._hub = loop
+        loop.call_soon(self._read_results)
 
     def on_apply(self, *args: Any, **options: Any) -> Job:
         options["accept_callback"] = self._acknowledged(options.get("accept_callback"))
@@ -49,18 +52,41 @@ class HubPool(TaskPool):
         else:
             self._backlog.append(job)
 
+    # -- what the children tell: read by the hub, as asynpool does, so not while a signal handler keeps it -------------
+
+    def finished(self, slot: Slot, tell_result: Callable[[], None]) -> None:
+        self._pipe(lambda: TaskPool.finished(self, slot, tell_result))
+
+    def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
+        self._pipe(lambda: self.bury(slot, tell_loss))
+
+    def _pipe(self, read: Callable[[], None]) -> None:
+        self._results.append(read)
+        if self._hub is not None:
+            self._hub.call_soon(self._read_results)
+        self.slot_freed.notify()  # a pool that is being joined reads them itself
+
+    def _read_results(self) -> None:
+        while self._results:
+            self._results.popleft()()
+
     def free(self, slot: Slot) -> None:
         super().free(slot)
         if self._backlog:
             super().hand_over(self._backlog.popleft())
-        if self._hub is not None:
-            self._hub.call_soon(self.options["semaphore"].release)
+        self.options["semaphore"].release()
 
     def on_stop(self) -> None:
         """Warm shutdown. The hub does not run any more, so since 5.7 Celery's pool does its acks meanwhile."""
-        run_acks = getattr(prefork, "_run_ready_callbacks", None)
+        self._closing = True
+        self._do_what_the_hub_did()
         while len(self._idle) < len(self._slots):
             self.environment.wait(self.slot_freed)
-            if run_acks is not None and self._hub is not None:
-                run_acks(self._hub)
+            self._do_what_the_hub_did()
         super().on_stop()
+
+    def _do_what_the_hub_did(self) -> None:
+        self._read_results()
+        run_acks = getattr(prefork, "_run_ready_callbacks", None)
+        if run_acks is not None and self._hub is not None:
+            run_acks(self._hub)

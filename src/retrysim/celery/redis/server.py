@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fakeredis import FakeServer
 from fakeredis._core import Database  # no public name; fakeredis >= 2.40
 
+from retrysim.celery.redis.network import Network
 from retrysim.celery.redis.ordered import OrderedSet
 from retrysim.clock import grid_ns
 from retrysim.kernel import Environment
@@ -67,6 +68,7 @@ class Server(FakeServer):  # type: ignore[misc]
         self._serving = False
         self._file_numbers = itertools.count(1_000_000)  # like no real file's
         self._by_fileno: dict[int, Socket] = {}
+        self.network = Network(environment, lambda: list(self._by_fileno.values()))
 
     # -- sockets -------------------------------------------------------------------------------------------------------
 
@@ -77,9 +79,14 @@ class Server(FakeServer):  # type: ignore[misc]
         return number
 
     def leave(self, socket: Socket) -> None:
-        """The client hung up."""
+        """The connection is over."""
         self._by_fileno.pop(socket.fileno(), None)
         self._unblock(socket)
+
+    def lose_data(self) -> None:
+        """Forget every key, as a server without persistence does when it is restarted."""
+        for database in self.dbs.values():
+            database.clear()
 
     def find_socket(self, fileno: int) -> Socket | None:
         return self._by_fileno.get(fileno)
@@ -130,7 +137,7 @@ class Server(FakeServer):  # type: ignore[misc]
             client.deadline = self.environment.schedule(due_ns, lambda: self._time_out(client), daemon=True)
 
     def _time_out(self, client: Blocked) -> None:
-        if client.socket.would_ask_again():
+        if not client.socket.silent and client.socket.would_ask_again():
             del self._blocked[client.socket]  # as who blocks now: behind all others
             self.block(client)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -33,13 +35,29 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self.pollers: OrderedSet[Poller] = OrderedSet()
         #: asked when a blocking command's time is up: whether the client would send the same command at once
         self.would_ask_again: Callable[[], bool] = _never
+        #: seconds that a read waits at most, if somebody has set it on the socket itself
+        self.timeout: float | None = None
         self._words: list[bytes] = []
+        self._broken = False
+        self._unsent: list[bytes] = []
+        self._undelivered: list[Any] = []
+        self._network = server.network
         self._fileno = server.enter(self)
 
     @property
+    def silent(self) -> bool:
+        """Whether the network lets nothing pass."""
+        return self._network.silences(self.host)
+
+    @property
     def readable(self) -> bool:
-        """Whether a reply waits to be read."""
-        return self.responses is not None and not self.responses.empty()
+        """Whether a reply waits to be read, or the end of the connection."""
+        return not self.silent and (self.ended or (self.responses is not None and not self.responses.empty()))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has hung up and nothing is left to be read."""
+        return self._broken and not self.silent and (self.responses is None or self.responses.empty())
 
     @property
     def in_hub(self) -> bool:
@@ -47,11 +65,47 @@ class Socket(FakeSocket):  # type: ignore[misc]
         return any(poller.parked for poller in self.pollers)
 
     def put_response(self, msg: Any) -> None:
-        if self.responses is not None:
+        if self.silent:
+            self._undelivered.append(msg)
+        elif self.responses is not None:
             self.responses.put(msg)
-            self.arrived.notify_all()
-            for poller in self.pollers:
-                poller.wake()
+            self._tell()
+
+    def sendall(self, data: Any) -> None:
+        if self.silent:
+            self._unsent.append(data)
+        elif self._broken:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        else:
+            super().sendall(data)
+
+    def _tell(self) -> None:
+        """Wake those who wait for this socket."""
+        self.arrived.notify_all()
+        for poller in self.pollers:
+            poller.wake()
+
+    # -- what the network does to it -----------------------------------------------------------------------------------
+
+    def break_connection(self) -> None:
+        """The server hangs up; what it had answered can still be read."""
+        server = self._server
+        if server is not None and not self._broken:
+            self._broken = True
+            server.leave(self)
+            with server.lock:
+                self.kill()
+            self._tell()
+
+    def catch_up(self) -> None:
+        """The silence is over: what was sent and answered meanwhile arrives."""
+        undelivered, self._undelivered = self._undelivered, []
+        for msg in undelivered:
+            self.put_response(msg)
+        unsent, self._unsent = self._unsent, []
+        for data in unsent if not self._broken else ():
+            self.sendall(data)
+        self._tell()
 
     def close(self) -> None:
         server = self._server
@@ -60,7 +114,8 @@ class Socket(FakeSocket):  # type: ignore[misc]
             server.leave(self)
 
     def settimeout(self, seconds: float | None) -> None:
-        """A fake server that answers at all answers at once: there is nothing to limit."""
+        """A limit to reads, which matters when the network is silent."""
+        self.timeout = seconds
 
     def _process_command(self, fields: list[bytes]) -> None:
         server = self._server
