@@ -7,8 +7,10 @@ from retrysim.celery.redis import RedisBroker
 from retrysim.celery.redis.hub import Hub
 from retrysim.celery.redis.poller import HubPoller, Poller
 from retrysim.celery.redis.timer import HubTimer
+from retrysim.celery.result_weather import ResultWeather
 from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
+from retrysim.faults import Rules
 from retrysim.kernel import Environment, Streams
 from retrysim.patches import virtual_standard_library
 
@@ -23,7 +25,7 @@ def environment():
 
 @pytest.fixture
 def broker(environment):
-    return RedisBroker(environment)
+    return RedisBroker(environment, Rules(print), ResultWeather(environment))
 
 
 @pytest.fixture

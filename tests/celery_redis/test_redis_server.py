@@ -11,8 +11,10 @@ from retrysim.celery.redis import RedisBroker
 from retrysim.celery.redis.connection import connection_class
 from retrysim.celery.redis.ordered import OrderedSet
 from retrysim.celery.redis.server import Server
+from retrysim.celery.result_weather import ResultWeather
 from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
+from retrysim.faults import Rules
 from retrysim.kernel import Environment, Streams
 from retrysim.patches import virtual_standard_library
 
@@ -27,7 +29,7 @@ def environment():
 
 @pytest.fixture
 def broker(environment):
-    return RedisBroker(environment)
+    return RedisBroker(environment, Rules(print), ResultWeather(environment))
 
 
 @pytest.fixture

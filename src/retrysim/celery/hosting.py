@@ -22,6 +22,7 @@ from celery.backends.base import DisabledBackend
 from kombu import pools, transport
 
 from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.results import ResultStore
 from retrysim.errors import AppError
 from retrysim.kernel import Environment
@@ -45,6 +46,10 @@ class Broker(Protocol):
     pool: Any
     #: notified to let every consumer look around: a flag was set for it
     changed: Any
+    #: what lies between its clients and it, and can be cut; ``None`` for what needs no connection
+    network: Any
+    #: what storing a result meets
+    weather: ResultWeather
 
     def connect(self, undo: UndoStack) -> None:
         """Replace what it has to in kombu and Celery, until ``undo`` is unwound."""
@@ -96,7 +101,7 @@ def borrow(
         app._backend_cache = make_results()
         processes.add(app, "_backend_cache", make_results)
     elif not disabled:
-        app._backend_cache = ResultStore(app, environment)
+        app._backend_cache = ResultStore(app, environment, broker.weather)
     _become_current(undo, app)
 
 

@@ -14,12 +14,15 @@ from celery.worker import state as worker_state
 from kombu.transport import memory, virtual
 
 from retrysim.celery.pool import TaskPool
+from retrysim.celery.publishing import JudgedChannel
+from retrysim.celery.result_weather import ResultWeather
 from retrysim.clock import grid_ns
+from retrysim.faults import Rules
 from retrysim.kernel import Condition, Environment
 from retrysim.undo import UndoStack
 
 
-class _Channel(memory.Channel):  # type: ignore[misc]
+class _TellingChannel(memory.Channel):  # type: ignore[misc]
     """kombu's memory channel; what may matter to a waiting consumer is told."""
 
     changed: Condition
@@ -43,6 +46,10 @@ class _Channel(memory.Channel):  # type: ignore[misc]
     def basic_qos(self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False) -> None:
         super().basic_qos(prefetch_size, prefetch_count, apply_global)
         self.changed.notify_all()
+
+
+class _Channel(JudgedChannel, _TellingChannel):
+    """The same, with the rules of the run."""
 
 
 class _Transport(memory.Transport):  # type: ignore[misc]
@@ -82,10 +89,21 @@ class MemoryBroker:
     name = "memory"
     pool = TaskPool
 
-    def __init__(self, environment: Environment) -> None:
+    network = None
+
+    def __init__(self, environment: Environment, rules: Rules, weather: ResultWeather) -> None:
         self.changed = Condition("a message")
+        self.weather = weather
         self.channel: Any = type(
-            "Channel", (_Channel,), {"queues": {}, "events": defaultdict(set), "changed": self.changed}
+            "Channel",
+            (_Channel,),
+            {
+                "queues": {},
+                "events": defaultdict(set),
+                "changed": self.changed,
+                "rules": rules,
+                "environment": environment,
+            },
         )
         self.transport: Any = type(
             "Transport",

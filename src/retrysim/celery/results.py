@@ -13,12 +13,13 @@ from celery import states
 from celery.backends.base import KeyValueStoreBackend
 from celery.exceptions import TimeoutError as ResultTimeout
 
+from retrysim.celery.result_weather import ResultWeather, WeatheredBackend
 from retrysim.clock import grid_ns
 from retrysim.durations import SECOND
 from retrysim.kernel import Condition, Environment
 
 
-class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
+class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
     """Results of one simulation; ``get()`` waits in virtual time and polls nothing."""
 
     supports_native_join = True
@@ -26,8 +27,9 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
     thread_safe = True
     persistent = True
 
-    def __init__(self, app: Any, environment: Environment) -> None:
+    def __init__(self, app: Any, environment: Environment, weather: ResultWeather) -> None:
         self._environment = environment
+        self.weather = weather
         self._changed = Condition("a result")
         self._values: dict[bytes, tuple[bytes | int, int | None]] = {}  # key -> value, when it expires
         super().__init__(app)

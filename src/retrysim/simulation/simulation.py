@@ -15,19 +15,23 @@ from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_i
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.recorder import Recorder
+from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.signals import log_what_handlers_say
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import Deadlock, InputError, Unsupported
+from retrysim.faults import Message, MessageRule, Rules
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.outcomes.verdict import raise_findings
 from retrysim.patches import virtual_standard_library
+from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.network import Network
+from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.start import start_instant_ns
-from retrysim.trace import Event, RunEnded, TaskHistory, Trace, is_named
+from retrysim.trace import Event, FaultFired, RunEnded, TaskHistory, Trace, is_named
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -58,7 +62,13 @@ class Simulation:
         self.trace = Trace(seed=seed, start_ns=start_instant_ns(start))
         self._streams = Streams(seed)
         self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
-        self._broker = _make_broker(broker, self.environment)
+        self._rules = Rules(self._note_strike)
+        self._weather = ResultWeather(self.environment)
+        self._broker = _make_broker(broker, self.environment, self._rules, self._weather)
+        #: a look into the broker, and its faults: ``sim.broker.restart()``
+        self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self._note_fault)
+        #: the faults of storing results: ``sim.results.slow("5s")``
+        self.results = ResultsHandle(lambda: self._weather, self._note_fault)
         self._network = Network(self.trace, self.environment, allow)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
@@ -177,7 +187,8 @@ class Simulation:
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
         self._must_run_nothing()
-        self._broker = broker = MemoryBroker(self.environment)  # none is needed: a message is delivered as it is sent
+        broker = MemoryBroker(self.environment, self._rules, self._weather)
+        self._broker = broker  # none is needed: a message is delivered as it is sent
         self._eager = EagerRunner(self._host(app), broker, self.environment)
 
     def run_always_eagerly(self, app: Any) -> None:
@@ -203,6 +214,15 @@ class Simulation:
             borrow(self._undo, found, self._broker, self.environment, self._processes, always_eager=always_eager)
             self._apps.append(found)
         return found
+
+    # -- faults --------------------------------------------------------------------------------------------------------
+
+    def _note_fault(self, name: str, verb: str, target: str) -> None:
+        self.trace.append(FaultFired(at_ns=self.environment.clock.ns, name=name, verb=verb, target=target))
+
+    def _note_strike(self, rule: MessageRule, message: Message) -> None:
+        target = f"{message.task}[{message.task_id}] in queue {message.queue}"
+        self._note_fault(rule.name, rule.verdict.verb, target)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -301,11 +321,11 @@ class Simulation:
         raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))
 
 
-def _make_broker(name: str, environment: Environment) -> Broker:
+def _make_broker(name: str, environment: Environment, rules: Rules, weather: ResultWeather) -> Broker:
     if name == "memory":
-        return MemoryBroker(environment)
+        return MemoryBroker(environment, rules, weather)
     if name == "redis":
         from retrysim.celery.redis import RedisBroker  # only who wants it pays for importing redis-py and fakeredis
 
-        return RedisBroker(environment)
+        return RedisBroker(environment, rules, weather)
     raise Unsupported(f"broker={name!r}: this version simulates two kinds of broker; write 'memory' or 'redis'")

@@ -21,6 +21,8 @@ from retrysim.celery.redis.results import RedisResults, database_of
 from retrysim.celery.redis.server import Server
 from retrysim.celery.redis.timer import HubTimer
 from retrysim.celery.redis.transport import transport_class
+from retrysim.celery.result_weather import ResultWeather
+from retrysim.faults import Rules
 from retrysim.kernel import Environment
 from retrysim.undo import UndoStack
 
@@ -34,9 +36,12 @@ class RedisBroker:
     name = "redis"
     pool = HubPool
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, rules: Rules, weather: ResultWeather) -> None:
         self.environment = environment
+        self.rules = rules
+        self.weather = weather
         self.server = Server(environment)
+        self.network = self.server.network
         self.connection_class = connection_class(self.server)
         self.changed = _Hubs()
         self._channels: list[Any] = []
@@ -68,7 +73,8 @@ class RedisBroker:
         """Makes the result backend of one simulated process; ``None`` for an app that keeps its results elsewhere."""
         if not isinstance(app.backend, RedisBackend):
             return None
-        return partial(RedisResults, app, self.environment, self.connection_class, database_of(app.backend))
+        database = database_of(app.backend)
+        return partial(RedisResults, app, self.environment, self.connection_class, database, self.weather)
 
     # -- who uses it ---------------------------------------------------------------------------------------------------
 

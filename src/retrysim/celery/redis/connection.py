@@ -17,6 +17,7 @@ from retrysim.clock import grid_ns
 
 #: What a connection is told of a real network: there is none.
 _OF_A_NETWORK = ("path", "ssl", "credential_provider", "username", "password")
+_CLOSED = "Connection closed by server."  # redis-py's words
 
 
 class Connection(FakeRedisConnection):  # type: ignore[misc]
@@ -43,6 +44,9 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
     def can_read(self, timeout: float | None = 0) -> bool:
         if not self._sock:
             self.connect()
+        if self._sock.ended:
+            self.disconnect()
+            raise redis.ConnectionError(_CLOSED)
         return self._sock.readable or (timeout != 0 and self._wait(timeout))
 
     def read_response(self, **options: Any) -> Any:
@@ -50,9 +54,12 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
         if sock and not sock.readable and not self._wait(self.socket_timeout if sock.timeout is None else sock.timeout):
             self.disconnect()
             raise redis.TimeoutError(f"Timeout reading from {self.server_key}")
+        if sock and sock.timed_out:
+            self.disconnect()
+            raise redis.TimeoutError(f"Timeout reading from {self.server_key}")
         if sock and sock.ended:
             self.disconnect()
-            raise redis.ConnectionError("Connection closed by server.")
+            raise redis.ConnectionError(_CLOSED)
         response = super().read_response(**options)
         self.note_sign_of_life()
         return response

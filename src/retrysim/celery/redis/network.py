@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from retrysim.clock import grid_ns
-from retrysim.durations import SECOND
+from retrysim.durations import MILLISECOND, SECOND
 from retrysim.kernel import Condition, Environment
 
 if TYPE_CHECKING:
     from retrysim.celery.redis.sockets import Socket
+    from retrysim.kernel.schedule import Event
 
 #: How long Linux sends SYNs to a host that does not answer (tcp_syn_retries = 6), when nobody sets a timeout.
 _CONNECT_TIMEOUT_NS = 127 * SECOND
+#: How long Linux sends again what is not acknowledged (tcp_retries2 = 15, "924.6 seconds" in ip-sysctl.rst).
+_RETRANSMISSIONS_NS = 924_600 * MILLISECOND
 
 
 class Network:
@@ -43,6 +46,10 @@ class Network:
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         if self.is_down:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+    def after_retransmissions(self, give_up: Callable[[], None]) -> Event:
+        """Call back when TCP no longer believes that what is sent now will arrive."""
+        return self._environment.schedule(self._environment.clock.ns + _RETRANSMISSIONS_NS, give_up)
 
     # -- faults and their undoing --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from celery.backends import redis as celery_redis
 from celery.backends.asynchronous import Drainer
 
 from retrysim.celery.redis.connection import Connection
+from retrysim.celery.result_weather import ResultWeather, WeatheredBackend
 from retrysim.clock import grid_ns
 from retrysim.errors import Deadlock
 from retrysim.kernel import Condition, Environment
@@ -84,13 +85,21 @@ class _Drainer(Drainer):  # type: ignore[misc]
             raise
 
 
-class RedisResults(celery_redis.RedisBackend):  # type: ignore[misc]
+class RedisResults(WeatheredBackend, celery_redis.RedisBackend):  # type: ignore[misc]
     """Celery's Redis backend of one simulated process."""
 
     ResultConsumer = _ResultConsumer
 
-    def __init__(self, app: Any, environment: Environment, connection_class: type[Connection], database: int) -> None:
+    def __init__(
+        self,
+        app: Any,
+        environment: Environment,
+        connection_class: type[Connection],
+        database: int,
+        weather: ResultWeather,
+    ) -> None:
         self.environment = environment
+        self.weather = weather
         super().__init__(app=app, url=f"redis://simulation:6379/{database}")
         self.connparams["connection_class"] = connection_class
 

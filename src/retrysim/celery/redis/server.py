@@ -85,8 +85,9 @@ class Server(FakeServer):  # type: ignore[misc]
 
     def lose_data(self) -> None:
         """Forget every key, as a server without persistence does when it is restarted."""
-        for database in self.dbs.values():
-            database.clear()
+        with self.lock:
+            for database in self.dbs.values():
+                database.clear()
 
     def find_socket(self, fileno: int) -> Socket | None:
         return self._by_fileno.get(fileno)

@@ -17,6 +17,7 @@ from retrysim.kernel import Condition
 
 if TYPE_CHECKING:
     from retrysim.celery.redis.poller import Poller
+    from retrysim.kernel.schedule import Event
 
 
 def _never() -> bool:
@@ -39,6 +40,9 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self.timeout: float | None = None
         self._words: list[bytes] = []
         self._broken = False
+        #: whether TCP has given up: what was sent was never acknowledged
+        self.timed_out = False
+        self._giving_up: Event | None = None
         self._unsent: list[bytes] = []
         self._undelivered: list[Any] = []
         self._network = server.network
@@ -52,12 +56,16 @@ class Socket(FakeSocket):  # type: ignore[misc]
     @property
     def readable(self) -> bool:
         """Whether a reply waits to be read, or the end of the connection."""
-        return not self.silent and (self.ended or (self.responses is not None and not self.responses.empty()))
+        return self.timed_out or (not self.silent and (self.ended or not self._nothing_to_read))
 
     @property
     def ended(self) -> bool:
         """Whether the server has hung up and nothing is left to be read."""
-        return self._broken and not self.silent and (self.responses is None or self.responses.empty())
+        return self._broken and not self.silent and self._nothing_to_read
+
+    @property
+    def _nothing_to_read(self) -> bool:
+        return self.responses is None or bool(self.responses.empty())
 
     @property
     def in_hub(self) -> bool:
@@ -72,10 +80,12 @@ class Socket(FakeSocket):  # type: ignore[misc]
             self._tell()
 
     def sendall(self, data: Any) -> None:
-        if self.silent:
-            self._unsent.append(data)
-        elif self._broken:
+        if self._broken and not self.silent:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        if self.silent:
+            if not self._unsent:
+                self._giving_up = self._network.after_retransmissions(self._give_up)
+            self._unsent.append(data)
         else:
             super().sendall(data)
 
@@ -97,18 +107,26 @@ class Socket(FakeSocket):  # type: ignore[misc]
                 self.kill()
             self._tell()
 
+    def _give_up(self) -> None:
+        self.timed_out = True
+        self._tell()
+
     def catch_up(self) -> None:
         """The silence is over: what was sent and answered meanwhile arrives."""
         undelivered, self._undelivered = self._undelivered, []
         for msg in undelivered:
             self.put_response(msg)
         unsent, self._unsent = self._unsent, []
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         for data in unsent if not self._broken else ():
             self.sendall(data)
         self._tell()
 
     def close(self) -> None:
         server = self._server
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         super().close()
         if server is not None:
             server.leave(self)

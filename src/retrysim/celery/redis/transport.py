@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport import redis as kombu_redis
 
+from retrysim.celery.publishing import JudgedChannel
 from retrysim.celery.redis.ordered import OrderedSet
 from retrysim.durations import SECOND
 from retrysim.patches import monotonic_ns
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _BINDINGS_S = 10
 
 
-class _Channel(kombu_redis.Channel):  # type: ignore[misc]
+class _Channel(JudgedChannel, kombu_redis.Channel):  # type: ignore[misc]
     """A channel of the simulation; ``host`` is the simulated process that opened it, ``None`` is the test."""
 
     broker: RedisBroker
@@ -103,6 +104,8 @@ def transport_class(broker: RedisBroker) -> type[_Transport]:
         (_Channel,),
         {
             "broker": broker,
+            "rules": broker.rules,
+            "environment": broker.environment,
             "connection_class": broker.connection_class,
             "connection_class_ssl": broker.connection_class,
             "_fanout_queues": {},  # kombu keeps it on the class

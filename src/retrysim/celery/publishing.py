@@ -1,0 +1,57 @@
+"""Lets the rules of a run judge each task message that a channel is about to put into a queue."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from retrysim.faults import DELIVER, Delay, Drop, Duplicate, Fail, Message, Rules
+
+if TYPE_CHECKING:
+    from retrysim.kernel import Environment
+
+
+class JudgedChannel:
+    """A mix-in for kombu's virtual channels: what is put passes the ``rules``."""
+
+    rules: Rules
+    environment: Environment
+    _next_delivery_tag: Callable[[], Any]
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        headers = message.get("headers") or {}
+        verdict = self.rules.judge(_message(queue, headers)) if self.rules and "id" in headers else DELIVER
+        put: Callable[..., None] = super()._put  # type: ignore[misc]
+        match verdict:
+            case Drop():
+                return
+            case Fail():
+                raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            case Delay(by_ns=by_ns):
+                self._put_later(by_ns, lambda: put(queue, message))
+            case Duplicate(copies=copies):
+                for _ in range(copies):
+                    put(queue, self._again(message), **kwargs)
+            case _:
+                put(queue, message, **kwargs)
+
+    def _put_later(self, by_ns: int, put: Callable[[], None]) -> None:
+        environment = self.environment
+
+        def arrive() -> None:
+            environment.spawn(put, name="a delayed message")
+
+        environment.schedule(environment.clock.ns + by_ns, arrive)
+
+    def _again(self, message: Any) -> Any:
+        """The message as its publisher would send it again: with a delivery tag of its own."""
+        again = copy.deepcopy(message)
+        again["properties"]["delivery_tag"] = self._next_delivery_tag()
+        return again
+
+
+def _message(queue: str, headers: Any) -> Message:
+    return Message(task_id=headers["id"], task=headers["task"], queue=queue, retries=headers.get("retries") or 0)
