@@ -66,6 +66,13 @@ submit:
     queue: high
     options: {priority: 3}
   - {task: add, at: 2015-08-03T12:00:05Z, eta: 2015-08-03T12:15:00Z, expires: 1h}
+faults:
+  - name: power cut
+    kill: worker-1
+    when: {event: api-called, task: fetch_tweets, endpoint: GET /items, answer: 429, attempt: 1, nth: 2}
+    for: 10s
+  - {delay: {task: add, queue: low, retries: 1, nth: 2, times: 3, by: 5s}}
+  - {slow_results: 2s, at: 2015-08-03T12:00:05Z, for: 1m}
 until: 2h
 limits: {events: 100000, virtual_time: 1 day, attempts_per_task: 50}
 expect:

@@ -83,6 +83,7 @@ class ProcessGlobals:
 
     def start(self, process: object) -> None:
         """Give a process new globals, as it has them when its interpreter starts."""
+        assert process is not self._current, "a process does not start itself"
         own = {id(original): _emptied(original) for original in self._originals}
         own[id(self._all_total_count)] = [0]
         self._values[process] = [fresh(own) for fresh in self._fresh]

@@ -50,7 +50,6 @@ class Rules:
         self._on_strike = on_strike
         self._rules: list[MessageRule] = []
         self._counts: dict[str, int] = {}
-        self._struck: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether there is anything to judge by."""
@@ -67,9 +66,9 @@ class Rules:
     def names(self) -> list[str]:
         return list(self._counts)
 
-    def unused(self) -> dict[str, int]:
-        """The rules that never struck (name -> how many messages they concerned)."""
-        return {name: count for name, count in self._counts.items() if name not in self._struck}
+    def concerned(self, name: str) -> int:
+        """How many messages a rule has counted."""
+        return self._counts[name]
 
     def judge(self, message: Message) -> Verdict:
         """What is to become of a message."""
@@ -80,6 +79,5 @@ class Rules:
             self._counts[rule.name] += 1
             if verdict is DELIVER and rule.strikes(self._counts[rule.name]):
                 verdict = rule.verdict
-                self._struck.add(rule.name)
                 self._on_strike(rule, message)
         return verdict

@@ -229,12 +229,12 @@ class Environment:
                 self._loop(until, until_ns)
         finally:
             self._driver = None
-            if self._host is not None:
-                self._enter_host(None)
+            self._enter_host(None)
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
             while self._interventions:
+                self._enter_host(None)  # who intervenes is outside of all, like a test
                 self._interventions.popleft()()
             if self._stopping or (until is not None and until()):
                 return
@@ -265,8 +265,7 @@ class Environment:
     def _resume(self, process: Process) -> None:
         running = process.greenlet
         process.ready = False
-        if process.host is not self._host:
-            self._enter_host(process.host)
+        self._enter_host(process.host)
         if running.parent is not self._driver:
             running.parent = self._driver
         running.switch()
@@ -282,8 +281,9 @@ class Environment:
             raise failure
 
     def _enter_host(self, host: object) -> None:
-        self._host = host
-        self.on_host(host)
+        if host is not self._host:
+            self._host = host
+            self.on_host(host)
 
     def _count_step(self) -> None:
         self._steps += 1

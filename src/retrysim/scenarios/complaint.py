@@ -23,6 +23,8 @@ _REQUIRED = {
     "submit": "a list of the tasks that are submitted, such as [{task: fetch_tweets, times: 200}]",
     "task": "the name of a task",
     "tasks": "how many tasks were retried",
+    "event": "the kind of event, such as task-started",
+    "by": "how much later the messages arrive, such as 5s",
 }
 _PATTERNS = {r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable, such as TWITTER_TOKEN"}
 
@@ -120,6 +122,8 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_short": lambda _: "text that is not empty",
     "string_pattern_mismatch": lambda context: _PATTERNS[context["pattern"]],
     "too_short": lambda _: "at least one value",
+    "bool_type": lambda _: "true or false",
+    "bool_parsing": lambda _: "true or false",
     "tuple_type": lambda _: "a list",
     "dict_type": lambda _: "a mapping",
     "model_type": lambda _: "a mapping",

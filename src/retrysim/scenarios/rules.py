@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from retrysim.errors import ScenarioError
 from retrysim.scenarios.document import Document, KeyPath
 from retrysim.scenarios.expectation import Expect
+from retrysim.scenarios.fault_rules import broken_fault_rules
 from retrysim.scenarios.kinds import CeleryMode
 from retrysim.scenarios.schema import ScenarioSpec, Submission
 
@@ -15,7 +16,8 @@ Broken = Iterator[tuple[KeyPath, str]]
 
 def broken_rule(spec: ScenarioSpec, document: Document) -> ScenarioError | None:
     """An error for the first value in the file that breaks a rule."""
-    broken = [*_one_of_two(spec), *_no_value_twice(spec), *_hostname(spec), *_times(spec), *_expectations(spec)]
+    rules = (_one_of_two, _no_value_twice, _hostname, _times, broken_fault_rules, _expectations)
+    broken = [one for rule in rules for one in rule(spec)]
     if not broken:
         return None
     path, message = min(broken, key=lambda one: _line_and_column(document, one[0]))

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJson
 
 from retrysim.scenarios.block import Block
 from retrysim.scenarios.expectation import Expect
+from retrysim.scenarios.fault import Fault
 from retrysim.scenarios.kinds import (
     DURATION_SCHEMA,
     Broker,
@@ -171,6 +172,11 @@ class ScenarioSpec(Block):
         default={},
         description="The fake APIs that are served, by name, each with its own options.",
         examples=[{"twitter": {"era": "2013-2015"}}],
+    )
+    faults: tuple[Fault, ...] = Field(
+        default=(),
+        description="What breaks, and when. One that never happens fails the scenario.",
+        examples=[[{"kill": "worker-1", "when": {"event": "task-started", "nth": 2}, "for": "10s"}]],
     )
     submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(description="The tasks that are submitted.")
     until: IfGiven[When] = Field(

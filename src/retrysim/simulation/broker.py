@@ -128,6 +128,10 @@ class BrokerHandle:
             raise InputError(f"no fault of messages is named {name!r}; there is {', '.join(self._rules.names())}")
         self._rules.remove(name)
 
+    def concerned(self, name: str) -> int:
+        """How many messages a fault of messages has seen that it concerns."""
+        return self._rules.concerned(name)
+
     def _rule(self, verdict: Verdict, name: str | None, which: dict[str, Any]) -> str:
         name = name or f"{verdict.verb} {next(self._names)}"
         try:

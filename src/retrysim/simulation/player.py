@@ -24,6 +24,7 @@ from retrysim.kernel import Limits
 from retrysim.nearest import did_you_mean
 from retrysim.outcomes import Outcome, Run, judge_run
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
+from retrysim.simulation.faults import FaultPlayer
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import is_named
 from retrysim.undo import UndoStack
@@ -38,8 +39,8 @@ def play(item: ScenarioItem, *, trace_dir: Path | None = None) -> Outcome:
     """
     began_ns = _REAL["perf_counter_ns"]()
     with _environment_variables(item):
-        run, failure = _run(item)
-        findings = failure + ([] if failure else judge_run(item, run))
+        run, failure, idle_faults = _run(item)
+        findings = failure + idle_faults + ([] if failure else judge_run(item, run))
         if not failure and item.expect.differs_from is not None:
             findings += _judge_difference(item, run)
     outcome = Outcome(
@@ -70,7 +71,8 @@ def _environment_variables(item: ScenarioItem) -> Iterator[None]:
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def _run(item: ScenarioItem) -> tuple[Run, list[Finding]]:
+def _run(item: ScenarioItem) -> tuple[Run, list[Finding], list[Finding]]:
+    """The run, why it could not go on, and which faults never happened."""
     spec = item.scenario.spec
     app = _app(item)
     _check_tasks(item, app)
@@ -82,11 +84,13 @@ def _run(item: ScenarioItem) -> tuple[Run, list[Finding]]:
         for name in spec.fakes:
             _serve(item, name, sim)
         _start(item, sim, app)
+        faults = FaultPlayer(item, sim)
+        faults.start()
         submitted: list[str] = []
         sim.environment.spawn(partial(_submit_all, item, sim, app, submitted), name="the client")
         failure = _run_to_the_end(item, sim)
         run = Run(trace=sim.trace, end_ns=sim.environment.clock.ns, results=results, submitted=submitted)
-    return run, failure
+    return run, failure, [] if failure else list(faults.findings())
 
 
 def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[Finding]:
@@ -236,7 +240,7 @@ def _charge_costs(undo: UndoStack, item: ScenarioItem, sim: Simulation) -> None:
 def _judge_difference(item: ScenarioItem, run: Run) -> list[Finding]:
     """The same tasks in the other way of running Celery must not do the same."""
     assert item.expect.differs_from is not None
-    other, failure = _run(replace(item, celery=item.expect.differs_from))
+    other, failure, _ = _run(replace(item, celery=item.expect.differs_from))
     if failure or _timelines(run) != _timelines(other):
         return []
     text = f"expected the tasks to do something else than in {item.expect.differs_from}, but every timeline is the same"

@@ -66,9 +66,9 @@ class Simulation:
         self._weather = ResultWeather(self.environment)
         self._broker = _make_broker(broker, self.environment, self._rules, self._weather)
         #: a look into the broker, and its faults: ``sim.broker.restart()``
-        self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self._note_fault)
+        self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
-        self.results = ResultsHandle(lambda: self._weather, self._note_fault)
+        self.results = ResultsHandle(lambda: self._weather, self.note_fault)
         self._network = Network(self.trace, self.environment, allow)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
@@ -197,6 +197,11 @@ class Simulation:
         self._always_eager = True
         self._host(app, always_eager=True)
 
+    def known_tasks(self) -> list[str]:
+        """The names of all tasks of the apps that were started, Celery's own left out."""
+        names = {name for app in self._apps for name in app.tasks if not name.startswith("celery.")}
+        return sorted(names)
+
     def _must_be_open(self) -> None:
         if not self._open:
             raise InputError("the simulation has not begun: use `with Simulation() as sim:` or the fixture `sim`")
@@ -217,12 +222,13 @@ class Simulation:
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
-    def _note_fault(self, name: str, verb: str, target: str) -> None:
+    def note_fault(self, name: str, verb: str, target: str) -> None:
+        """Write into the trace that something was broken, or mended."""
         self.trace.append(FaultFired(at_ns=self.environment.clock.ns, name=name, verb=verb, target=target))
 
     def _note_strike(self, rule: MessageRule, message: Message) -> None:
         target = f"{message.task}[{message.task_id}] in queue {message.queue}"
-        self._note_fault(rule.name, rule.verdict.verb, target)
+        self.note_fault(rule.name, rule.verdict.verb, target)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
