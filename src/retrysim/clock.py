@@ -69,3 +69,8 @@ def to_datetime(ns: int) -> datetime:
 def to_ns(instant: datetime) -> int:
     """Nanoseconds since the epoch of an aware ``datetime``."""
     return (instant - _EPOCH) // timedelta(microseconds=1) * GRID_NS
+
+
+def time_of_day(ns: int) -> str:
+    """An instant of a run as a person reads it: ``12:15:00``, with the fraction where there is one."""
+    return to_datetime(ns).strftime("%H:%M:%S.%f").rstrip("0").rstrip(".")

@@ -71,6 +71,10 @@ class Broker(Protocol):
         """The ids of the tasks that wait in each queue."""
         ...
 
+    def unacked(self) -> dict[str, str]:
+        """The tasks whose message was delivered to somebody who is gone (id -> a phrase)."""
+        ...
+
 
 def prepare(app: Any) -> None:
     """Import the app's task modules and evaluate its lazy tasks: before time is frozen, so that they see real dates."""

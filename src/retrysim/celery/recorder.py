@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,11 +27,17 @@ from retrysim.trace import (
     TaskStarted,
     TaskSucceeded,
     Trace,
+    WorkerLogged,
 )
 from retrysim.undo import UndoStack
 
 #: How much of a result's or an exception's text goes into the trace, in characters.
 _LONGEST_TEXT = 400
+
+
+#: Whose warnings are those of a worker, not of a task.
+_WORKERS_LOGGERS = ("celery.worker", "kombu")
+_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
 
 
 class Recorder:
@@ -59,6 +67,20 @@ class Recorder:
             heard = self._never_silent(receiver)
             signal.connect(heard, weak=False)
             undo.callback(signal.disconnect, heard)
+
+        handler = _LogHandler(self._on_logged)
+        for name in _WORKERS_LOGGERS:
+            logger = logging.getLogger(name)
+            logger.addHandler(handler)
+            undo.callback(logger.removeHandler, handler)
+
+    def _on_logged(self, record: logging.LogRecord) -> None:
+        process = self._environment.current
+        if not self._environment.owns_thread or process is None or process.host is None:
+            return
+        lines = record.getMessage().strip().splitlines() or [""]
+        text = self._redact(_ADDRESS.sub("0x...", lines[0]))[:_LONGEST_TEXT]
+        self._add(WorkerLogged(at_ns=self._now, worker=str(process.host), level=record.levelname, text=text))
 
     def _never_silent(self, receiver: Callable[..., None]) -> Callable[..., None]:
         """Celery logs what a receiver raises and goes on; an error of ours must end the run."""
@@ -184,6 +206,17 @@ class Recorder:
         elif state == "REJECTED":
             requeue = bool(getattr(retval, "requeue", False))
             self._add(TaskRejected(at_ns=self._now, task_id=task_id, reason=saferepr(retval), requeue=requeue))
+
+
+class _LogHandler(logging.Handler):
+    """Hands over what is a warning or worse."""
+
+    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._hear(record)
 
 
 def _runaway(name: str, task_id: str, attempts: int) -> Runaway:

@@ -54,6 +54,9 @@ class Worker:
         self._options = options
         self.controller = self._make_controller(options)
 
+    def __str__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
         return f"<Worker {self.name!r}, concurrency {self.concurrency}>"
 

@@ -83,6 +83,7 @@ class BrokerHandle:
 
     def restart(self, *, lose_data: bool = False, down_for: Duration = 0, name: str | None = None) -> None:
         """Stop the server, and start it again after ``down_for``."""
+        self._network("restart")
         name = name or "restart broker"
         down_ns = parse_duration(down_for)
         self.stop(lose_data=lose_data, name=name)

@@ -73,7 +73,8 @@ class FaultPlayer:
         task = getattr(choice, "task", None)
         if task is not None and not any(is_named(known, task) for known in self._sim.known_tasks()):
             key = ("when", "task") if fault.when is not None else (fault.verb, "task")
-            hint = did_you_mean(task, self._sim.known_tasks())
+            known = self._sim.known_tasks()
+            hint = did_you_mean(task, [*known, *(name.rpartition(".")[2] for name in known)])
             raise self._item.scenario.error(("faults", index, *key), f"the app has no task {task!r}{hint}")
 
     def _check_worker(self, path: tuple[str | int, ...], name: str) -> None:

@@ -292,6 +292,7 @@ class Simulation:
         for queue, task_ids in self._broker.waiting().items():
             phrase = f"it waits in queue {queue!r}" + ("" if queue in consumed else ", which nobody consumes")
             yield from ((task_id, phrase) for task_id in task_ids)
+        yield from self._broker.unacked().items()
         runners: list[Worker | EagerRunner] = [*self.workers, *([self._eager] if self._eager else [])]
         for runner in runners:
             yield from ((task_id, "it waits for its ETA") for task_id in runner.scheduled)

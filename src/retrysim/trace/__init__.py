@@ -14,6 +14,7 @@ from retrysim.trace.events import (
     TaskSent,
     TaskStarted,
     TaskSucceeded,
+    WorkerLogged,
     WorkerReady,
     WorkerStopped,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "TaskStarted",
     "TaskSucceeded",
     "Trace",
+    "WorkerLogged",
     "WorkerReady",
     "WorkerStopped",
     "dump_ndjson",

@@ -164,6 +164,16 @@ class FaultFired(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLogged(Event):
+    """A worker logged a warning or worse; ``text`` is the first line, ``level`` as logging names it."""
+
+    kind: ClassVar[str] = "worker-logged"
+    worker: str
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The run ended. ``idle``: nothing more would have happened; ``holding``: (task id, where its message is).
 
@@ -181,6 +191,6 @@ KINDS: dict[str, type[Event]] = {
     event.kind: event
     for event in (
         WorkerReady, WorkerStopped, TaskSent, TaskReceived, TaskStarted, TaskRetried, TaskSucceeded, TaskFailed,
-        TaskRevoked, TaskRejected, TaskIgnored, ApiCalled, FaultFired, RunEnded,
+        TaskRevoked, TaskRejected, TaskIgnored, ApiCalled, FaultFired, WorkerLogged, RunEnded,
     )
 }  # fmt: skip

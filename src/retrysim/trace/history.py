@@ -24,6 +24,7 @@ from retrysim.trace.events import (
     TaskStarted,
     TaskSucceeded,
 )
+from retrysim.trace.loss import why_lost
 
 E = TypeVar("E", bound=Event)
 
@@ -244,7 +245,7 @@ class Trace:
             return {}
         holding = dict(ended.holding)
         return {
-            task_id: holding.get(task_id, "no queue, no timer and no worker holds it any more")
+            task_id: holding.get(task_id) or why_lost(self._events, task)
             for task_id, task in self.tasks.items()
             if not task.settled
         }

@@ -22,6 +22,8 @@ from retrysim.celery.redis.server import Server
 from retrysim.celery.redis.timer import HubTimer
 from retrysim.celery.redis.transport import transport_class
 from retrysim.celery.result_weather import ResultWeather
+from retrysim.clock import time_of_day
+from retrysim.durations import SECOND
 from retrysim.faults import Rules
 from retrysim.kernel import Environment
 from retrysim.undo import UndoStack
@@ -124,13 +126,22 @@ class RedisBroker:
     # -- what is in it -------------------------------------------------------------------------------------------------
 
     def waiting(self) -> dict[str, list[str]]:
-        """The ids of the tasks that wait in each queue; under ``unacked`` those that nobody has any more."""
-        waiting = contents.queued(self.server, self._keys)
+        """The ids of the tasks that wait in each queue."""
+        return contents.queued(self.server, self._keys)
+
+    def unacked(self) -> dict[str, str]:
+        """The tasks whose message was delivered to somebody who is gone (id -> a phrase)."""
+        found = {}
         for place, tag in contents.orphans(self.server, self._keys, self._channels):
             task_id = contents.task_id_of(self.server, place, tag)
             if task_id is not None:
-                waiting.setdefault(place.unacked.decode(), []).append(task_id)
-        return waiting
+                since_ns = contents.delivered_ns(self.server, place, tag)
+                visible_ns = since_ns + place.visibility_timeout * SECOND
+                found[task_id] = (
+                    f"unacked since {time_of_day(since_ns)} by somebody who is gone; "
+                    f"visible again from {time_of_day(visible_ns)}, when a worker sweeps, and none is left"
+                )
+        return found
 
     def _has_orphans(self) -> bool:
         return any(True for _ in contents.orphans(self.server, self._keys, self._channels))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrysim.celery.redis.server import Server
+from retrysim.clock import GRID_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Keys:
     separator: str
     unacked: bytes
     unacked_index: bytes
+    visibility_timeout: int
 
 
 def keys_of(channel: Any) -> Keys:
@@ -30,6 +32,7 @@ def keys_of(channel: Any) -> Keys:
         separator=channel.sep,
         unacked=f"{prefix}{channel.unacked_key}".encode(),
         unacked_index=f"{prefix}{channel.unacked_index_key}".encode(),
+        visibility_timeout=channel.visibility_timeout,
     )
 
 
@@ -62,6 +65,12 @@ def task_id_of(server: Server, place: Keys, tag: bytes) -> str | None:
     messages = server.dbs[place.database].get(place.unacked)
     stored = None if messages is None else messages.value.get(tag)
     return None if stored is None else _task_id(json.loads(stored)[0])
+
+
+def delivered_ns(server: Server, place: Keys, tag: bytes) -> int:
+    """When an unacked message was delivered, in nanoseconds since the epoch."""
+    score: float = server.dbs[place.database][place.unacked_index].value[tag]
+    return round(score * 1e6) * GRID_NS
 
 
 def _task_ids(items: list[bytes]) -> list[str]:

@@ -1,0 +1,91 @@
+"""Why a task is lost: what became of its message, read from the events of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from retrysim.clock import time_of_day
+from retrysim.trace.events import (
+    Event,
+    FaultFired,
+    TaskEvent,
+    TaskReceived,
+    TaskSent,
+    TaskStarted,
+    WorkerLogged,
+    WorkerStopped,
+)
+
+#: How a worker ended, as a person says it.
+_ENDED = {
+    "killed": "was killed",
+    "died": "died",
+    "cold": "was shut down cold",
+    "soft": "was shut down",
+    "warm": "stopped",
+}
+
+
+class History(Protocol):
+    """What is known of a task."""
+
+    task_id: str
+    events: list[TaskEvent]
+
+
+def why_lost(events: Sequence[Event], task: History) -> str:
+    """A phrase about a task that nothing holds any more: who had its message last, and what became of that."""
+    last = task.events[-1]
+    if isinstance(last, TaskStarted | TaskReceived):
+        return _dropped_by_a_worker(events, task, last)
+    if isinstance(last, TaskSent):
+        return _never_arrived(events, last)
+    return _after_its_last_word(events, task)
+
+
+def _dropped_by_a_worker(events: Sequence[Event], task: History, last: TaskStarted | TaskReceived) -> str:
+    stop = next((e for e in events if isinstance(e, WorkerStopped) and _ends(e, last)), None)
+    if isinstance(last, TaskStarted):
+        had = f"{last.worker} ran attempt {last.attempt} of it"
+        kept = "its message was acked"
+    else:
+        had, kept = f"{last.worker} had taken its message", "nobody has that any more"
+    if stop is None:
+        return f"{had} at {time_of_day(last.at_ns)}, and dropped it" + _log_line(events, task, last)
+    return f"{had} when it {_ENDED.get(stop.how, 'stopped')} at {time_of_day(stop.at_ns)}; {kept}"
+
+
+def _ends(stop: WorkerStopped, last: TaskStarted | TaskReceived) -> bool:
+    return stop.worker == last.worker and stop.at_ns >= last.at_ns
+
+
+def _never_arrived(events: Sequence[Event], last: TaskSent) -> str:
+    for event in events:
+        if isinstance(event, FaultFired) and event.verb == "drop" and f"[{last.task_id}]" in event.target:
+            return f"its message was dropped on its way to queue {last.queue!r} ({event.name})"
+    return f"its message to queue {last.queue!r} is gone"
+
+
+def _after_its_last_word(events: Sequence[Event], task: History) -> str:
+    """After a retry, say, whose message was sent and never received."""
+    sent = [event for event in task.events if isinstance(event, TaskSent)]
+    if sent and task.events.index(sent[-1]) > max(_positions(task, TaskReceived), default=-1):
+        return _never_arrived(events, sent[-1])
+    received = [event for event in task.events if isinstance(event, TaskReceived)]
+    if received:
+        return _dropped_by_a_worker(events, task, received[-1])
+    return "no queue, no timer and no worker holds it any more"
+
+
+def _positions(task: History, kind: type[TaskEvent]) -> list[int]:
+    return [position for position, event in enumerate(task.events) if isinstance(event, kind)]
+
+
+def _log_line(events: Sequence[Event], task: History, last: TaskStarted | TaskReceived) -> str:
+    """What the worker logged about this task; or the first that it logged after it had taken it."""
+    logged = [event for event in events if isinstance(event, WorkerLogged) and event.worker == last.worker]
+    about = [event for event in logged if task.task_id in event.text][-1:]
+    after = [event for event in logged if event.at_ns >= last.at_ns][:1]
+    lines = [f"{time_of_day(event.at_ns)} {event.text}" for event in about or after]
+    return f" (its log: {lines[0]})" if lines else ""
