@@ -90,10 +90,11 @@ class HubPoller(Poller):
         self._until_next_ns = until_next_ns
         self._keeps_alive = keeps_alive
         self._nudged = False
+        self._let_be: dict[int, tuple[int, int]] = {}
 
     def poll(self, timeout: float | None) -> Events:
         self._environment.sleep(0)  # others run meanwhile, as on a machine with several processors
-        if self._readable() or self._nudged or self._has_work():
+        if self._news() or self._nudged or self._has_work():
             self._nudged = False
             return self._readable()
         # kombu fires ten timers and then polls for a second, whatever is due: its pool wakes a real hub before.
@@ -103,6 +104,16 @@ class HubPoller(Poller):
             self._park(timeout_ns)
         self._nudged = False
         return self._readable()
+
+    def _news(self) -> bool:
+        """Whether something is readable that was not let be in the last round.
+
+        Before 5.7 kombu does not read the answer to a BRPOP while its prefetch is full: a real worker then polls in a
+        circle, which takes no time here, so that nothing would ever change.
+        """
+        readable = {number: socket.state for number, socket in self._registered.items() if socket.readable}
+        news, self._let_be = readable != self._let_be, readable
+        return bool(readable) and news
 
     def _park(self, timeout_ns: int | None) -> None:
         self.parked = True

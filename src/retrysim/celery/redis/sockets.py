@@ -38,6 +38,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self.would_ask_again: Callable[[], bool] = _never
         #: seconds that a read waits at most, if somebody has set it on the socket itself
         self.timeout: float | None = None
+        self._arrivals = 0
         self._words: list[bytes] = []
         self._broken = False
         #: whether TCP has given up: what was sent was never acknowledged
@@ -68,6 +69,11 @@ class Socket(FakeSocket):  # type: ignore[misc]
         return self.responses is None or bool(self.responses.empty())
 
     @property
+    def state(self) -> tuple[int, int]:
+        """Changes whenever something arrives or is read."""
+        return self._arrivals, 0 if self.responses is None else self.responses.qsize()
+
+    @property
     def in_hub(self) -> bool:
         """Whether a worker's hub waits for it just now."""
         return any(poller.parked for poller in self.pollers)
@@ -77,6 +83,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
             self._undelivered.append(msg)
         elif self.responses is not None:
             self.responses.put(msg)
+            self._arrivals += 1
             self._tell()
 
     def sendall(self, data: Any) -> None:
@@ -102,6 +109,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         server = self._server
         if server is not None and not self._broken:
             self._broken = True
+            self._arrivals += 1
             server.leave(self)
             with server.lock:
                 self.kill()

@@ -60,6 +60,11 @@ class HubTimer(KombuTimer):  # type: ignore[misc]
         self.on_enter()
         return entry
 
+    def clear(self) -> None:
+        """Before 5.7 a lost connection clears the whole timer, waiting ETAs included."""
+        super().clear()
+        self._one_shots.clear()
+
     def until_next_ns(self) -> int | None:
         """How long until the first entry is due; ``None`` without one."""
         if not self._queue:
