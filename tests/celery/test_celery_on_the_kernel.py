@@ -79,7 +79,7 @@ def app():
 
 @pytest.fixture
 def sim(app):
-    with Simulation(start="2020-01-01T12:00:00Z") as simulation:
+    with Simulation(start="2020-01-01T12:00:00Z", broker="memory") as simulation:
         yield simulation
 
 

@@ -42,7 +42,7 @@ def make_app(name):
 
 @pytest.fixture
 def sim():
-    with Simulation(start="2020-01-01T12:00:00Z") as simulation:
+    with Simulation(start="2020-01-01T12:00:00Z", broker="memory") as simulation:
         yield simulation
 
 

@@ -51,7 +51,7 @@ def no_lines():
 
 @pytest.fixture
 def sim():
-    with Simulation(start="2020-01-01T12:00:00Z") as simulation:
+    with Simulation(start="2020-01-01T12:00:00Z", broker="memory") as simulation:
         yield simulation
 
 

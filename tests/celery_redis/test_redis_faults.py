@@ -386,11 +386,22 @@ def test_slow_results_keep_a_task_in_its_slot(sim, app):
     assert sim.task(result.id).timeline == "5s SUCCESS"
 
 
+def test_a_message_that_redis_gave_to_a_worker_that_dies_before_it_reads_it_is_lost(sim, app):
+    worker = sim.start_worker(app)
+    result = app.tasks["patient"].delay()
+    sim.run(until=sim.task(result.id).retried)  # the retry's message is on its way to this worker's BRPOP
+    worker.kill()
+    worker.restart()
+    sim.run()
+
+    assert sim.trace.lost() == {result.id: "Redis had given its message to worker-1, which was gone before it read it"}
+
+
 # -- bad input -----------------------------------------------------------------------------------------------------------
 
 
 def test_verbs_of_connections_need_a_server():
-    with Simulation() as sim, pytest.raises(InputError) as caught:
+    with Simulation(broker="memory") as sim, pytest.raises(InputError) as caught:
         sim.broker.restart()
     assert str(caught.value) == (
         "sim.broker.restart: kombu's memory transport has no server and no connection; "

@@ -76,8 +76,8 @@ def _run(item: ScenarioItem) -> tuple[Run, list[Finding], list[Finding]]:
     spec = item.scenario.spec
     app = _app(item)
     _check_tasks(item, app)
-    broker, start = item.broker or "memory", to_datetime(spec.start_ns)
-    simulation = Simulation(seed=item.seed, start=start, broker=broker, limits=_limits(item))
+    start = to_datetime(spec.start_ns)
+    simulation = Simulation(seed=item.seed, start=start, broker=item.broker, limits=_limits(item))
     with UndoStack() as undo, simulation as sim:
         results = _collect_results(undo)
         _charge_costs(undo, item, sim)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from retrysim.celery.brokers import kind_of_broker, known_kind, make_broker
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_in_workers_only, prepare
@@ -21,7 +22,7 @@ from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError, Unsupported
+from retrysim.errors import Deadlock, InputError
 from retrysim.faults import Message, MessageRule, Rules
 from retrysim.invariants import DEFAULT, Invariant, judge
 from retrysim.kernel import Environment, Limits, Streams
@@ -45,7 +46,8 @@ class Simulation:
     """A real Celery app in virtual time. Use it as a context manager, or as the fixture ``sim``.
 
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
-    ISO text with a zone); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``); ``limits`` say when
+    ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
+    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``); ``limits`` say when
     a run is a runaway.
     """
 
@@ -54,7 +56,7 @@ class Simulation:
         *,
         seed: int = 0,
         start: str | datetime = START,
-        broker: str = "memory",
+        broker: str | None = None,
         allow: tuple[str, ...] = (),
         limits: Limits | None = None,
     ) -> None:
@@ -64,7 +66,8 @@ class Simulation:
         self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
         self._rules = Rules(self._note_strike)
         self._weather = ResultWeather(self.environment)
-        self._broker = _make_broker(broker, self.environment, self._rules, self._weather)
+        self._kind_of_broker = None if broker is None else known_kind(broker)
+        self._chosen_broker: Broker | None = None
         #: a look into the broker, and its faults: ``sim.broker.restart()``
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
@@ -99,7 +102,8 @@ class Simulation:
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
-            self._broker.connect(self._undo)
+            if self._kind_of_broker is not None:
+                self._choose_broker(self._kind_of_broker)
         return self
 
     def __exit__(
@@ -188,7 +192,7 @@ class Simulation:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
         self._must_run_nothing()
         broker = MemoryBroker(self.environment, self._rules, self._weather)
-        self._broker = broker  # none is needed: a message is delivered as it is sent
+        self._chosen_broker = broker  # none is needed: a message is delivered as it is sent
         self._eager = EagerRunner(self._host(app), broker, self.environment)
 
     def run_always_eagerly(self, app: Any) -> None:
@@ -201,6 +205,16 @@ class Simulation:
         """The names of all tasks of the apps that were started, Celery's own left out."""
         names = {name for app in self._apps for name in app.tasks if not name.startswith("celery.")}
         return sorted(names)
+
+    @property
+    def _broker(self) -> Broker:
+        if self._chosen_broker is None:
+            raise InputError("there is no broker yet: start a worker first, or say which, Simulation(broker='redis')")
+        return self._chosen_broker
+
+    def _choose_broker(self, kind: str) -> None:
+        self._chosen_broker = broker = make_broker(kind, self.environment, self._rules, self._weather)
+        broker.connect(self._undo)
 
     def _must_be_open(self) -> None:
         if not self._open:
@@ -215,6 +229,8 @@ class Simulation:
         with self._real_time():
             found = find_app(app)
             prepare(found)
+        if self._chosen_broker is None:
+            self._choose_broker(kind_of_broker(found))
         if not any(found is hosted for hosted in self._apps):
             borrow(self._undo, found, self._broker, self.environment, self._processes, always_eager=always_eager)
             self._apps.append(found)
@@ -326,13 +342,3 @@ class Simulation:
         asked = [invariant for invariant in invariants if invariant not in DEFAULT]
         unlimited = frozenset({"quota_is_respected"}) - {invariant.__name__ for invariant in invariants}
         raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))
-
-
-def _make_broker(name: str, environment: Environment, rules: Rules, weather: ResultWeather) -> Broker:
-    if name == "memory":
-        return MemoryBroker(environment, rules, weather)
-    if name == "redis":
-        from retrysim.celery.redis import RedisBroker  # only who wants it pays for importing redis-py and fakeredis
-
-        return RedisBroker(environment, rules, weather)
-    raise Unsupported(f"broker={name!r}: this version simulates two kinds of broker; write 'memory' or 'redis'")

@@ -47,6 +47,7 @@ class RedisBroker:
         self.connection_class = connection_class(self.server)
         self.changed = _Hubs()
         self._channels: list[Any] = []
+        self._given: dict[str, str] = {}
         self._keys: dict[contents.Keys, None] = {}
         self.transport: Any = transport_class(self)
 
@@ -98,6 +99,8 @@ class RedisBroker:
 
     def drop(self, host: object) -> None:
         """A worker is gone without a word: its connections break, and what it had unacked stays unacked."""
+        for task_id in contents.given_and_unread(self.server, host):
+            self._given[task_id] = f"Redis had given its message to {host}, which was gone before it read it"
         for channel in [channel for channel in self._channels if channel.host is host]:
             self._abandon(channel)
         self.server.drop(host)
@@ -131,7 +134,7 @@ class RedisBroker:
 
     def unacked(self) -> dict[str, str]:
         """The tasks whose message was delivered to somebody who is gone (id -> a phrase)."""
-        found = {}
+        found = dict(self._given)
         for place, tag in contents.orphans(self.server, self._keys, self._channels):
             task_id = contents.task_id_of(self.server, place, tag)
             if task_id is not None:

@@ -60,6 +60,15 @@ def orphans(server: Server, keys: Iterable[Keys], channels: Iterable[Any]) -> It
             yield from ((place, tag) for tag in index.value if tag not in held)
 
 
+def given_and_unread(server: Server, host: object) -> Iterator[str]:
+    """The ids of the tasks whose messages lie in the connections of a host, popped by its BRPOP and not yet read."""
+    for reply in server.unread(host):
+        if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes):
+            task_id = _task_id(_parsed(reply[1]))
+            if task_id is not None:
+                yield task_id
+
+
 def task_id_of(server: Server, place: Keys, tag: bytes) -> str | None:
     """The id of the task in an unacked message."""
     messages = server.dbs[place.database].get(place.unacked)

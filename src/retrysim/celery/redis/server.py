@@ -92,6 +92,10 @@ class Server(FakeServer):  # type: ignore[misc]
     def find_socket(self, fileno: int) -> Socket | None:
         return self._by_fileno.get(fileno)
 
+    def unread(self, host: object) -> list[Any]:
+        """The replies to a host that it has not read."""
+        return [reply for socket in self._by_fileno.values() if socket.host is host for reply in socket.unread()]
+
     def drop(self, host: object) -> None:
         """A machine is gone: hang up on all its clients, and answer them nothing."""
         for socket in [socket for socket in self._by_fileno.values() if socket.host is host]:

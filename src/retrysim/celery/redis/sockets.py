@@ -68,6 +68,15 @@ class Socket(FakeSocket):  # type: ignore[misc]
     def _nothing_to_read(self) -> bool:
         return self.responses is None or bool(self.responses.empty())
 
+    def unread(self) -> list[Any]:
+        """The replies that nobody has read yet, which stay to be read."""
+        replies: list[Any] = list(self._undelivered)
+        for _ in range(0 if self.responses is None else self.responses.qsize()):
+            reply = self.responses.get()
+            self.responses.put(reply)
+            replies.append(reply)
+        return replies
+
     @property
     def state(self) -> tuple[int, int]:
         """Changes whenever something arrives or is read."""
