@@ -9,6 +9,7 @@ from retrysim.errors import FakeError
 from retrysim.fakes import Twitter
 from retrysim.fakes.api import API
 from retrysim.fakes.call import Call
+from retrysim.fakes.request import Request
 from retrysim.fakes.story import Window, tell
 
 
@@ -176,3 +177,14 @@ def test_without_an_instant_a_fake_reads_the_wall_clock(monkeypatch):
     ask(twitter, TIMELINE, when=None)
 
     assert twitter.calls[0].at_ns == 1_438_603_200_250_000_000
+
+
+def test_answered_of_a_fake_that_answers_every_path_needs_no_call_before():
+    crm = API("https://crm.acme.io", answer={"ok": True})
+    condition = crm.answered("POST /contacts")
+    assert not condition()
+
+    crm.handle(Request(method="POST", host="crm.acme.io", path="/contacts"), 0)
+    assert condition()
+    with pytest.raises(FakeError, match=r"'contacts' is no endpoint"):
+        crm.answered("contacts")

@@ -15,6 +15,7 @@ from retrysim.durations import Duration, to_timedelta
 from retrysim.errors import FakeError
 from retrysim.fakes.aliases import Aliases
 from retrysim.fakes.call import Call
+from retrysim.fakes.endpoint import Endpoint
 from retrysim.fakes.in_flight import InFlight
 from retrysim.fakes.latency import parse_latency
 from retrysim.fakes.nearest import nearest
@@ -162,8 +163,14 @@ class Fake:
         return to_timedelta(longest_wait_ns(self.calls))
 
     def answered(self, endpoint: str, *, status: int | None = None) -> Callable[[], bool]:
-        """A condition to wait for: from now on, the endpoint has answered once (with this status)."""
-        self.calls_of(endpoint)
+        """A condition to wait for: from now on, the endpoint has answered once (with this status).
+
+        Raises ``FakeError`` for an endpoint that there is not, unless the fake answers every path.
+        """
+        if self._vendor.router.names():
+            self.calls_of(endpoint)
+        else:
+            Endpoint.parse(endpoint, _no_answer)
         seen = len(self.calls)
 
         def has_answered() -> bool:
@@ -209,3 +216,7 @@ class Fake:
 
 def _nobody() -> tuple[str | None, int | None]:
     return None, None
+
+
+def _no_answer(_visit: object) -> None:
+    """Stands for the function of an endpoint whose name alone is looked at."""
