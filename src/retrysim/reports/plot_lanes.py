@@ -44,10 +44,10 @@ def lanes_plot(trace: Trace, order: Mapping[str, int]) -> LanesPlot | None:
     if not lanes.bars:
         return None
     canvas = _Canvas(trace, lanes, scale_of(lanes), depths_of(trace), order)
-    height = canvas.axis + _AXIS
+    height, body = canvas.axis + _AXIS, "".join(canvas.plot())
     return LanesPlot(
         labels=Drawing(width=LABELS, height=height, body="".join(canvas.labels())),
-        plot=Drawing(width=canvas.scale.width + _MARGIN, height=height, body="".join(canvas.plot())),
+        plot=Drawing(width=canvas.right, height=height, body=body),
     )
 
 
@@ -68,6 +68,7 @@ class _Canvas:
         self.depths = list(depths)
         self.at_once = Counter(bar.start.at_ns for bar in lanes.bars if bar.start.at_ns == bar.end.at_ns)
         self.faults = faults_of(trace)
+        self.right = scale.width + _MARGIN  # what stands out there makes the drawing wider
         self.top = _TOP + (_FAULTS if self.faults else 0)
         self.named = ticks(trace, scale)
         self.deepest = max((depth.total for depth in self.depths), default=0)
@@ -189,11 +190,11 @@ class _Canvas:
             x, words = marks[position], line_of(self.trace, event).text
             yield line(x, 12, x, self.axis, "fault")
             yield f'<path class="fault-head" d="M{number(x)} 4l5 5-5 5-5-5z"/>'
-            room_to = min([mark for mark in marks if mark > x], default=self.scale.width + _MARGIN)
             width = text_width(words)
-            if x >= named_to and x + 9 + width <= room_to:
+            if x >= named_to and not any(x < mark < x + 9 + width for mark in marks):
                 yield text(x + 9, 13, words, "fault-label")
                 named_to = x + 14 + width
+                self.right = max(self.right, named_to)
             elif x - 9 - width >= named_to and not any(x - 9 - width < mark < x for mark in marks):
                 yield text(x - 9, 13, words, "fault-label end")
                 named_to = x

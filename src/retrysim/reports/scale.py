@@ -1,7 +1,8 @@
 """The time axis of the drawings: stretches in which much happens are wide, long ones of nothing are folded.
 
-An instant at which many attempts began and ended is as wide as they need; a gap between two instants is drawn to
-scale until it would be wider than a fold, whose width grows with the logarithm of its length.
+An instant at which many attempts began and ended is as wide as they need. A gap between two instants is drawn to scale
+if it is not much longer than the usual one; beyond that its width grows with the logarithm of its length, so that a
+longer wait is never drawn shorter.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import log2
-from statistics import median
 
 from retrysim.durations import SECOND
 from retrysim.reports.lanes import Lanes, Place
 
-#: Pixels: the width to fill, the widest drawing, the widest column, and the gap that happens most often.
-_FULL, _WIDEST, _COLUMN, _GAP = 920.0, 6000.0, 16.0, 6.0
+#: Pixels: the width to fill, the widest drawing and the widest column; the usual gap, at least and at most.
+_FULL, _WIDEST, _COLUMN = 920.0, 6000.0, 24.0
+_GAP, _WIDEST_GAP = 0.5, 60.0
+#: So many usual gaps are so far from being to scale that the stretch is called folded.
+_FOLDED = 12
 #: The room for an attempt in the fullest lane.
 _BAR = 5.0
 #: How much a drawing that does not fill the width may be stretched.
-_STRETCH = 3.0
+_STRETCH = 2.0
 #: With more gaps than this, the usual one sets the scale although nothing runs in it.
 _FEW_GAPS = 12
 
@@ -83,9 +86,12 @@ def scale_of(lanes: Lanes) -> Scale:
     columns = [lanes.columns[ns] for ns in instants]
     lengths = [later - earlier for earlier, later in pairwise(instants)]
     room = _room(lanes)
-    rate = _pixels_per_ns(lengths, _busy(lanes, instants), room)
-    widths = [_gap_width(length, rate) for length in lengths]
-    folded = [width < 0.6 * rate * length or not rate for width, length in zip(widths, lengths, strict=True)]
+    usual = _usual(lengths, _busy(lanes, instants))
+    widths = [_gap_width(length, usual) for length in lengths]
+    if usual:
+        gap = min(_WIDEST_GAP, max(_GAP, room / sum(widths)))
+        widths = [width * gap for width in widths]
+    folded = [not usual or length > _FOLDED * usual for length in lengths]
     return _assembled(instants, columns, lengths, widths, folded, room)
 
 
@@ -109,22 +115,20 @@ def _busy(lanes: Lanes, instants: Sequence[int]) -> list[bool]:
     return busy
 
 
-def _pixels_per_ns(lengths: Sequence[int], busy: Sequence[bool], room: float) -> float:
-    """The scale at which the usual gap is well seen; 0 when there are too few to have a usual one."""
-    usual = [length for length, runs in zip(lengths, busy, strict=True) if runs]
+def _usual(lengths: Sequence[int], busy: Sequence[bool]) -> int:
+    """What nine of ten gaps in which something runs do not pass; 0 when there are too few gaps to say what is usual."""
+    usual = sorted(length for length, runs in zip(lengths, busy, strict=True) if runs)
     if not usual and len(lengths) > _FEW_GAPS:
-        usual = list(lengths)
-    if not usual:
-        return 0.0
-    rate = _GAP / median(usual)
-    for _ in range(4):  # what is folded does not shrink: a few steps come near enough
-        rate *= min(1.0, room / sum(_gap_width(length, rate) for length in lengths))
-    return rate
+        usual = sorted(lengths)
+    return usual[len(usual) * 9 // 10] if usual else 0
 
 
-def _gap_width(length_ns: int, rate: float) -> float:
-    fold = 30 + 7 * log2(1 + length_ns / SECOND)
-    return min(rate * length_ns, fold) if rate else fold
+def _gap_width(length_ns: int, usual_ns: int) -> float:
+    """In usual gaps; where there is no usual one, in pixels."""
+    if not usual_ns:
+        return 30 + 7 * log2(1 + length_ns / SECOND)
+    ratio = length_ns / usual_ns
+    return ratio if ratio <= 4 else 2 + log2(ratio)  # the two meet at 4
 
 
 def _assembled(

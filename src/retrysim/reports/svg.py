@@ -29,6 +29,7 @@ def svg_report(trace: Trace) -> str:
     lanes = lanes_plot(trace, {})
     width = max([640.0, *(plot.width for plot in limits), *([lanes.width] if lanes else [])])
     rows = [*_flowed(limits, width), *_lanes_row(trace, lanes)]
+    width = max([width, *(row.width for row in rows)])
     height = sum(row.height for row in rows) + _GAP * max(0, len(rows) - 1)
     body, y = [], _PAD
     for row in rows or [Drawing(width=width, height=20, body=text(0, 14, "nothing was attempted", "dim"))]:
@@ -48,7 +49,7 @@ def legend(entries: Iterable[tuple[str, str]]) -> Drawing:
     x, parts = 0.0, []
     for kind, words in entries:
         parts += [rect(x, 2, 10, 10, kind), text(x + 15, 11, words, "dim")]
-        x += 15 + text_width(words) + 18
+        x += 15 + text_width(words, 9.6) + 18
     return Drawing(width=x, height=_LEGEND, body="".join(parts))
 
 

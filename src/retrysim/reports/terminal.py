@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import StringIO
+from itertools import groupby
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -23,7 +24,7 @@ def terminal_report(trace: Trace, *, width: int = 80) -> str:
     """The text, with colours: who prints it anywhere else than on a terminal takes them out."""
     out = StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system="standard", highlight=False, emoji=False)
-    for part in (_names(trace), *_limits(trace), *_worst(trace, width)):
+    for part in (_names(trace, width), *_limits(trace), *_worst(trace, width)):
         console.print(part, no_wrap=True, overflow="ellipsis", crop=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
@@ -31,13 +32,18 @@ def terminal_report(trace: Trace, *, width: int = 80) -> str:
 # -- tasks -------------------------------------------------------------------------------------------------------------
 
 
-def _names(trace: Trace) -> RenderableType:
+_HEADINGS = ("submitted", "succeeded", "failed", "lost", "retried", "attempts", "p50", "p99")
+
+
+def _names(trace: Trace, width: int) -> RenderableType:
+    rows = [(last_part(name), _cells(row)) for name, row in figures_by_name(trace).items()]
+    taken = [max([len(heading), *(len(cells[i]) for _, cells in rows)]) for i, heading in enumerate(_HEADINGS)]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("task", no_wrap=True, overflow="ellipsis", min_width=12)
-    for heading in ("submitted", "succeeded", "failed", "lost", "retried", "attempts", "p50", "p99"):
+    table.add_column("task", no_wrap=True, min_width=12, max_width=max(12, width - sum(taken) - len(taken)))
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, row in figures_by_name(trace).items():
-        table.add_row(last_part(name), *_cells(row))
+    for name, cells in rows:
+        table.add_row(name, *cells)
     return table
 
 
@@ -80,15 +86,12 @@ def _window(trace: Trace, use: LimitUse, window: Window) -> Text:
     """One window as a bar; the line of the limit stands where it is reached."""
     served = round(window.served * _BAR / use.highest)
     refused = round(window.calls * _BAR / use.highest) - served
-    cells = ["█"] * served + ["▒"] * refused + [" "] * (_BAR - served - refused)
     limit = round(use.limit * _BAR / use.highest)
+    cells = [("█", "green")] * served + [("▒", "yellow")] * refused + [(" ", "")] * (_BAR - served - refused)
+    cells.insert(limit, ("│", "bold"))
     bar = Text()
-    for index, cell in enumerate(cells):
-        if index == limit:
-            bar.append("│", "bold")
-        bar.append(cell, "green" if cell == "█" else "yellow")
-    if limit == _BAR:
-        bar.append("│", "bold")
+    for (cell, style), alike in groupby(cells):
+        bar.append(cell * len(list(alike)), style)
     told = f"  {grouped(window.served)} served"
     text = Text.assemble(f"  {second_of(trace, window.start_ns):<8} ", bar, told)
     return text.append(f", {grouped(window.refused)} refused", "yellow") if window.refused else text
