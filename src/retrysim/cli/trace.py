@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
+from retrysim.cli.printer import terminal_width
 from retrysim.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,11 +126,6 @@ def _print(trace: Trace, *, as_json: bool, report: bool, each: bool) -> None:
     else:
         for line in timeline(trace, each=each):
             click.echo(line)
-
-
-def terminal_width() -> int:
-    """As wide as the terminal, but no wider than is read well; 80 where there is none."""
-    return max(80, min(110, shutil.get_terminal_size((80, 24)).columns))
 
 
 def _compare(left: Trace, right: Trace, names: tuple[str, str], *, as_json: bool) -> None:
