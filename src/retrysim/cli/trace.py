@@ -87,7 +87,9 @@ def _read(file: Path) -> Trace:
         raise InputError(
             f"{file}: expected a trace, as `retrysim run --trace DIR` keeps it; {error.strerror}"
         ) from None
-    except (InputError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not a trace of retrysim: expected text in UTF-8") from None
+    except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
 

@@ -46,11 +46,17 @@ def add_reports(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     """Write the pages of an item that ran, if they are wanted, and say in its failure text where they are."""
     if not (report.failed or item.config.getoption("--retrysim-report-of") == "all"):
         return
-    failure = str(call.excinfo.value) if call.excinfo is not None else ""
+    failure = "" if call.excinfo is None else _told(call.excinfo)
     for number, trace in enumerate(_traces_of(item), 1):
         path = _folder(item.config) / _file_name(item.nodeid, number)
         path.write_text(_page(item.nodeid, trace, failure), encoding="utf-8")
         _link(report, path.as_uri())
+
+
+def _told(raised: pytest.ExceptionInfo[BaseException]) -> str:
+    """What was raised, in words; retrysim's own errors need no name before them."""
+    is_ours = type(raised.value).__module__.startswith("retrysim.")
+    return str(raised.value) if is_ours else raised.exconly()
 
 
 def _file_name(nodeid: str, number: int) -> str:
