@@ -135,6 +135,15 @@ def test_a_task_waits_in_a_queue_then_with_its_worker():
     assert depths == [(1, 0), (0, 1), (0, 0), (1, 0), (1, 0), (0, 1), (1, 0), (0, 1), (0, 0)]
 
 
+def test_a_task_whose_message_vanished_waits_no_more():
+    run = runs.Run()
+    run.sent("dropped")
+    run.sent("kept")
+    run.ended(holding=(("kept", "it waits in queue 'celery', which nobody consumes"),))
+
+    assert [depth.queued for depth in depths_of(run.trace)] == [0, 1, 1]
+
+
 def test_calls_are_counted_by_the_windows_of_their_limit(refused_and_retried):
     [use] = limit_uses(refused_and_retried)
 

@@ -26,14 +26,23 @@ _QUEUED = ""  # the holder of a task that no worker has
 
 
 def depths_of(trace: Trace) -> Sequence[Depth]:
-    """The depth after each event of the trace."""
+    """The depth after each event of the trace; a task that nobody holds in the end waited until its last event."""
     holder: dict[str, str] = {}
     depths: list[Depth] = []
     queued = 0
+    vanished = {id(trace.tasks[task_id].events[-1]) for task_id in _vanished(trace)}
     for event in trace:
         queued += _hear(event, holder)
+        if isinstance(event, TaskEvent) and id(event) in vanished:
+            queued -= holder.pop(event.task_id, None) == _QUEUED
         depths.append(Depth(queued, len(holder) - queued))
     return depths
+
+
+def _vanished(trace: Trace) -> set[str]:
+    """The tasks whose message is nowhere when the run has ended."""
+    holding = {task_id for task_id, _ in trace.ended.holding} if trace.ended else set()
+    return trace.lost().keys() - holding
 
 
 def _hear(event: Event, holder: dict[str, str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from retrysim.reports.depth import Depth, depths_of
 from retrysim.reports.drawing import Drawing, line, number, rect, text, text_width
@@ -71,7 +72,7 @@ class _Canvas:
         self.right = scale.width + _MARGIN  # what stands out there makes the drawing wider
         self.top = _TOP + (_FAULTS if self.faults else 0)
         self.named = ticks(trace, scale)
-        self.deepest = max((depth.total for depth in self.depths), default=0)
+        self.deepest = self._deepest()
         count = len(lanes.lanes)
         self.lane_height = 20.0 if count <= 12 else 13.0 if count <= 40 else 6.0
         self.tops = list(self._tops())
@@ -87,6 +88,17 @@ class _Canvas:
             yield y
             y += self.lane_height
 
+    def _deepest(self) -> int:
+        """The most tasks that wait for long enough to be drawn."""
+        places = self.lanes.places
+        lasts = [before.at_ns != after.at_ns for before, after in pairwise(places)] + [True]
+        shown = (
+            depth.total
+            for place, depth, is_last in zip(places, self.depths, lasts, strict=True)
+            if is_last or self.lanes.columns[place.at_ns]
+        )
+        return max(shown, default=0)
+
     # -- the left ------------------------------------------------------------------------------------------------------
 
     def labels(self) -> Iterator[str]:
@@ -94,7 +106,7 @@ class _Canvas:
         for lane, top in zip(self.lanes.lanes, self.tops, strict=True):
             middle = top + self.lane_height / 2 + 4
             if lane.slot == 1:
-                yield text(0, middle, _shortened(lane.worker), "name")
+                yield text(0, middle, _shortened(lane.worker, 13), "name")
             if roomy:
                 yield text(LABELS - 10, middle, str(lane.slot), "dim end")
         if self.deepest:
@@ -187,7 +199,7 @@ class _Canvas:
         marks = [self.scale.x(self.lanes.places[index]) for index, _ in self.faults]
         named_to = 0.0
         for position, (_, event) in enumerate(self.faults):
-            x, words = marks[position], line_of(self.trace, event).text
+            x, words = marks[position], _shortened(line_of(self.trace, event).text, 48)
             yield line(x, 12, x, self.axis, "fault")
             yield f'<path class="fault-head" d="M{number(x)} 4l5 5-5 5-5-5z"/>'
             width = text_width(words)
@@ -214,5 +226,5 @@ def _without_repeats(steps: list[tuple[float, float]]) -> Iterator[tuple[float, 
         position = end
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= 13 else name[:12] + "…"
+def _shortened(words: str, length: int) -> str:
+    return words if len(words) <= length else words[: length - 1] + "…"

@@ -112,7 +112,8 @@ def _ready(event: WorkerReady) -> str:
 
 
 def _fired(event: FaultFired) -> str:
-    return f"{event.verb} {event.target}" + (f" ({event.name})" if event.name not in ("", event.verb) else "")
+    says_more = event.name not in ("", event.verb) and event.target not in event.name
+    return f"{event.verb} {event.target}" + (f" ({event.name})" if says_more else "")
 
 
 def _type_of(exception: str) -> str:

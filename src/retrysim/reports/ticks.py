@@ -20,6 +20,8 @@ _STEPS = [
 ]
 #: Pixels between two labels.
 _BETWEEN = 14.0
+#: So few instants are all named, where there is room.
+_FEW = 12
 #: Of more multiples of a step than this, most would find no room.
 _MOST = 2_000
 
@@ -29,7 +31,8 @@ def ticks(trace: Trace, scale: Scale) -> list[int]:
     row = _Row(trace, scale)
     row.add([scale.instants[0]])
     row.add(_wide(scale))
-    row.add([ns for ns in scale.instants[-1:] if ns % SECOND == 0])
+    few = scale.instants if len(scale.instants) <= _FEW else scale.instants[-1:]
+    row.add(ns for ns in few if ns % SECOND == 0)
     for step in _STEPS:
         round_times = [ns for ns in _multiples(scale, step) if ns not in row.named]
         fitting = row.fitting(round_times)
