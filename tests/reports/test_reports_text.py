@@ -76,7 +76,10 @@ def test_the_story_of_a_task_has_its_calls_in_order(refused_and_retried):
 def test_the_story_of_a_lost_task_ends_with_why(killed):
     story = stories_of(killed)["lost-1"]
 
-    assert (story[-1].mark, story[-1].text) == ("lost", "no queue, no timer and no worker holds it any more")
+    assert (story[-1].mark, story[-1].text) == (
+        "lost",
+        "worker-1 ran attempt 1 of it when it was killed at 12:00:02; its message was acked",
+    )
 
 
 # -- the terminal ------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import StringIO
-from itertools import groupby
+from itertools import groupby, zip_longest
+from textwrap import wrap
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -107,17 +108,17 @@ def _worst(trace: Trace, width: int) -> Iterator[RenderableType]:
     lost = trace.lost()
     for task in tasks:
         yield Text(f"  {last_part(task.name)}[{task.task_id[:8]}]  {_cut(task.timeline, width - 28)}")
-        for name, text in _facts(task, lost.get(task.task_id, "")):
-            yield Text.assemble((f"    {name:<8}", "dim"), _cut(text, width - 13))
+        for name, text in _facts(task, lost.get(task.task_id, ""), width - 13):
+            yield Text.assemble((f"    {name:<8}", "dim"), text)
 
 
-def _facts(task: TaskHistory, lost: str) -> Iterator[tuple[str, str]]:
+def _facts(task: TaskHistory, lost: str, room: int) -> Iterator[tuple[str, str]]:
+    """Lines of a name and a text; why a task is lost is told in full."""
     if task.calls:
-        yield "calls", task.calls
+        yield "calls", _cut(task.calls, room)
     if task.failure:
-        yield "raised", task.failure.exception
-    if lost:
-        yield "lost", lost
+        yield "raised", _cut(task.failure.exception, room)
+    yield from zip_longest(["lost"] if lost else [], wrap(lost, room), fillvalue="")
 
 
 def _cut(text: str, length: int) -> str:
