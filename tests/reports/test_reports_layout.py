@@ -2,13 +2,14 @@
 
 import runs
 
+from retrysim.clock import time_of_day
 from retrysim.durations import MINUTE, SECOND
 from retrysim.reports.depth import depths_of
 from retrysim.reports.lanes import Lane, Place, lanes_of
 from retrysim.reports.scale import scale_of
 from retrysim.reports.ticks import ticks
 from retrysim.reports.windows import limit_uses
-from retrysim.reports.words import about, clock_of
+from retrysim.reports.words import about
 
 NOON = runs.NOON
 
@@ -48,6 +49,45 @@ def test_an_attempt_ends_with_the_worker_that_is_killed(killed):
 
     assert drawn(lanes.bars) == [(0, "lost", 1, "KILLED"), (1, "fine", 1, "SUCCESS")]
     assert lanes.bars[0].end == Place(NOON + 2 * SECOND)
+
+
+def test_of_copies_in_several_slots_the_first_ends_first():
+    run = runs.Run()
+    run.ready()
+    run.started("a")
+    run.at += SECOND
+    run.started("a", attempt=2)
+    run.at += SECOND
+    run.succeeded("a")
+    run.at += SECOND
+    run.succeeded("a")
+
+    ends = [(bar.attempt, (bar.end.at_ns - NOON) // SECOND) for bar in lanes_of(run.trace).bars]
+
+    assert ends == [(1, 2), (2, 3)]
+
+
+def test_of_calls_inside_calls_the_innermost_ends_first():
+    run = runs.Run()
+    run.started("a", worker="eager")
+    run.started("a", attempt=2, worker="eager")
+    run.failed("a")
+    run.retried("a", NOON)
+
+    assert drawn(lanes_of(run.trace).bars) == [(0, "a", 1, "RETRY"), (1, "a", 2, "FAILURE")]
+
+
+def test_an_attempt_ends_with_its_pool_process():
+    run = runs.Run()
+    run.ready()
+    run.started("a")
+    run.fault("kill_child", "worker-1")
+    run.received("a")
+    run.started("a", attempt=2)
+    run.at += SECOND
+    run.succeeded("a")
+
+    assert drawn(lanes_of(run.trace).bars) == [(0, "a", 1, "KILLED"), (1, "a", 2, "SUCCESS")]
 
 
 def test_an_attempt_that_has_not_ended_runs_to_the_end():
@@ -113,7 +153,7 @@ def test_round_times_are_named_where_nothing_stands_out():
     trace = runs.many(400)
     scale = scale_of(lanes_of(trace))
 
-    named = [clock_of(ns) for ns in ticks(trace, scale)]
+    named = [time_of_day(ns) for ns in ticks(trace, scale)]
 
     assert named[:5] == ["12:00:00", "12:00:05", "12:00:15", "12:00:20", "12:00:25"]  # 12:00:10 is in a fold
 

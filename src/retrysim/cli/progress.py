@@ -83,11 +83,12 @@ class Tally:
 
     def line(self, seconds: float) -> str:
         """What to show after so many seconds of real time."""
-        from retrysim.reports.words import about, clock_of, count_of, grouped
+        from retrysim.clock import time_of_day
+        from retrysim.reports.words import about, count_of, grouped
 
         self._count()
         now_ns = self._now_ns - self._now_ns % 1_000_000_000
-        told = f"{clock_of(now_ns)} (+{about(now_ns - self.trace.start_ns)})"
+        told = f"{time_of_day(now_ns)} (+{about(now_ns - self.trace.start_ns)})"
         settled = f"{count_of(len(self._settled), 'task')} settled"
         return f"{told}, {settled}, {grouped(round(self._attempts / seconds))} attempts/s"
 

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from retrysim.clock import to_datetime
+from retrysim.clock import time_of_day, to_datetime
 from retrysim.reports.drawing import rect
 from retrysim.reports.figures import Figures, figures_by_name, figures_of
 from retrysim.reports.page_data import page_data
@@ -22,7 +22,7 @@ from retrysim.reports.plot_windows import heading_of, windows_plot
 from retrysim.reports.story import line_of
 from retrysim.reports.svg import LIMIT_COLOURS, lane_legend, part
 from retrysim.reports.windows import limit_uses
-from retrysim.reports.words import about, clock_of, count_of, grouped, instant_of, last_part, since
+from retrysim.reports.words import about, count_of, grouped, instant_of, last_part, since
 from retrysim.trace import ApiCalled, Trace
 from retrysim.trace.story import story_of
 
@@ -88,7 +88,7 @@ def _span(trace: Trace) -> str:
     last_ns = max((event.at_ns for event in trace), default=trace.start_ns)
     ended_ns = trace.ended.at_ns if trace.ended else last_ns
     day = _day(trace.start_ns)
-    return f"{day}, {clock_of(trace.start_ns)} to {instant_of(trace, ended_ns)} UTC, virtual · seed {trace.seed}"
+    return f"{day}, {time_of_day(trace.start_ns)} to {instant_of(trace, ended_ns)} UTC, virtual · seed {trace.seed}"
 
 
 def _day(ns: int) -> str:

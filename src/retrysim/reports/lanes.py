@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from retrysim.trace import Event, TaskStarted, Trace, WorkerReady, WorkerStopped
+from retrysim.trace import Event, FaultFired, TaskStarted, Trace, WorkerReady, WorkerStopped
 from retrysim.trace.events import TaskEvent
 from retrysim.trace.history import STATES
 
@@ -64,7 +64,7 @@ class Lanes:
 def lanes_of(trace: Trace) -> Lanes:
     """Lay out every attempt of a run."""
     packer = _Packer()
-    last_ns = max((event.at_ns for event in trace if not isinstance(event, WorkerStopped)), default=trace.start_ns)
+    last_ns = trace.ended.at_ns if trace.ended else max((event.at_ns for event in trace), default=trace.start_ns)
     for event in trace:
         packer.hear(event, min(event.at_ns, last_ns))
     packer.close_all()
@@ -88,18 +88,24 @@ class _Packer:
     _of_worker: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _free: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _open: defaultdict[str, list[_Open]] = field(default_factory=lambda: defaultdict(list))
+    _ready: set[str] = field(default_factory=set)
+    _child_lost: dict[str, int] = field(default_factory=dict)  # worker -> when it last lost a pool process
     _cursor: dict[int, Place] = field(default_factory=dict)  # lane -> where its next attempt begins
 
     def hear(self, event: Event, at_ns: int) -> None:
         self.now_ns = at_ns
         if isinstance(event, WorkerReady):
+            self._ready.add(event.worker)
             self._grow(event.worker, event.concurrency)
         elif isinstance(event, TaskStarted):
+            self._end_killed(event)
             self._begin(event)
+        elif isinstance(event, FaultFired) and event.verb == "kill_child":
+            self._child_lost[event.target] = event.at_ns
         elif isinstance(event, WorkerStopped):
             self._close_worker(event.worker)
         elif isinstance(event, TaskEvent) and type(event) in STATES and self._open[event.task_id]:
-            self._end(self._open[event.task_id].pop(), STATES[type(event)])
+            self._end(self._ended_by(event.task_id), STATES[type(event)])
         self.places.append(Place(at_ns, self.columns[at_ns]))
 
     def close_all(self) -> None:
@@ -132,6 +138,21 @@ class _Packer:
             self._grow(event.worker, len(self._of_worker[event.worker]) + 1)
         lane = free.pop(0)
         self._open[event.task_id].append(_Open(lane, event, self._here(lane)))
+
+    def _ended_by(self, task_id: str) -> _Open:
+        """The attempt that an outcome ends: of copies in several slots the first, of nested ones the innermost."""
+        attempts = self._open[task_id]
+        return attempts.pop(0 if attempts[0].event.worker in self._ready else -1)
+
+    def _end_killed(self, event: TaskStarted) -> None:
+        """A task that starts again on a worker that lost a pool process was in that process."""
+        attempts = self._open[event.task_id]
+        for attempt in [attempt for attempt in attempts if self._lost_its_child(attempt, event.worker)]:
+            attempts.remove(attempt)
+            self._end(attempt, KILLED)
+
+    def _lost_its_child(self, attempt: _Open, worker: str) -> bool:
+        return attempt.event.worker == worker and self._child_lost.get(worker, -1) >= attempt.event.at_ns
 
     def _here(self, lane: int) -> Place:
         return max(self._cursor.get(lane, Place(0)), Place(self.now_ns))

@@ -14,6 +14,7 @@ from retrysim.trace import (
     TaskReceived,
     TaskStarted,
     Trace,
+    WorkerLogged,
     WorkerReady,
     WorkerStopped,
     is_named,
@@ -53,7 +54,7 @@ def _stays(event: Event, chosen: set[str], by_task: bool, workers: Sequence[str]
         return mine and (not fakes or event.fake in fakes)
     if isinstance(event, TaskEvent):
         return event.task_id in chosen
-    if isinstance(event, WorkerReady | WorkerStopped):
+    if isinstance(event, WorkerReady | WorkerStopped | WorkerLogged):
         return not workers or event.worker in workers
     return True
 

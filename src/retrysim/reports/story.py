@@ -23,6 +23,7 @@ from retrysim.trace import (
     TaskStarted,
     TaskSucceeded,
     Trace,
+    WorkerLogged,
     WorkerReady,
     WorkerStopped,
 )
@@ -113,7 +114,7 @@ def _ready(event: WorkerReady) -> str:
 
 def _fired(event: FaultFired) -> str:
     says_more = event.name not in ("", event.verb) and event.target not in event.name
-    return f"{event.verb} {event.target}" + (f" ({event.name})" if says_more else "")
+    return f"{event.verb.replace('_', ' ')} {event.target}" + (f" ({event.name})" if says_more else "")
 
 
 def _type_of(exception: str) -> str:
@@ -136,5 +137,6 @@ _WORDS: dict[type[Event], Callable[[Trace, Any], tuple[str, ...]]] = {
     WorkerReady: lambda _, event: ("ready", _ready(event)),
     WorkerStopped: lambda _, event: ("stopped", f"{event.worker}, {event.how}"),
     FaultFired: lambda _, event: ("fault", _fired(event)),
+    WorkerLogged: lambda _, event: ("logged", f"{event.worker}, {event.level}: {event.text}"),
     RunEnded: lambda _, event: ("ended", "nothing more would happen" if event.idle else "told to stop here"),
 }

@@ -28,7 +28,7 @@ def _told(trace: Trace, lines: list[Line], *, each: bool) -> Iterator[str]:
         first = found[0]
         who = _name(trace, first)
         if len(found) > 1:
-            yield _joined(first.mark, f"{grouped(len(found))} x {who or 'by nobody'}", first.gist)
+            yield _joined(first.mark, f"{grouped(len(found))} x {who}".rstrip(), first.gist)
         else:
             yield _joined(first.mark, f"{who}[{(first.task_id or '')[:8]}]" if who else "", first.text)
 

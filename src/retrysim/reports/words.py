@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from retrysim.clock import to_datetime
+from retrysim.clock import time_of_day, to_datetime
 from retrysim.durations import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, format_duration
 from retrysim.trace import Trace
-
-
-def clock_of(ns: int) -> str:
-    """``12:15:00``, with the fraction where there is one."""
-    text = to_datetime(ns).strftime("%H:%M:%S.%f")
-    return text.rstrip("0").rstrip(".")
 
 
 def instant_of(trace: Trace, ns: int) -> str:
     """The time of day; on another day than the one on which the run began, with the date: ``Aug 4 00:15:00``."""
     day, first = to_datetime(ns).date(), to_datetime(trace.start_ns).date()
-    return clock_of(ns) if day == first else f"{day:%b} {day.day} {clock_of(ns)}"
+    return time_of_day(ns) if day == first else f"{day:%b} {day.day} {time_of_day(ns)}"
 
 
 def second_of(trace: Trace, ns: int) -> str:
