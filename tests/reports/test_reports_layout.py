@@ -175,13 +175,24 @@ def test_a_task_waits_in_a_queue_then_with_its_worker():
     assert depths == [(1, 0), (0, 1), (0, 0), (1, 0), (1, 0), (0, 1), (1, 0), (0, 1), (0, 0)]
 
 
-def test_a_task_whose_message_vanished_waits_no_more():
+def test_a_task_whose_message_vanished_waits_until_the_fault():
     run = runs.Run()
-    run.sent("dropped")
+    run.sent("held")
+    run.received("held")
     run.sent("kept")
+    run.at += SECOND
+    run.fault("stop", "broker")
     run.ended(holding=(("kept", "it waits in queue 'celery', which nobody consumes"),))
 
-    assert [depth.queued for depth in depths_of(run.trace)] == [0, 1, 1]
+    assert [(depth.queued, depth.held) for depth in depths_of(run.trace)] == [(1, 0), (0, 1), (1, 1), (1, 0), (1, 0)]
+
+
+def test_a_task_whose_message_vanished_without_a_fault_waits_until_its_last_event():
+    run = runs.Run()
+    run.sent("gone")
+    run.ended()
+
+    assert [depth.total for depth in depths_of(run.trace)] == [0, 0]
 
 
 def test_calls_are_counted_by_the_windows_of_their_limit(refused_and_retried):

@@ -11,7 +11,7 @@ from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import InputError
 from retrysim.reports import selected, terminal_report, timeline, told_difference
 from retrysim.reports.difference import difference
-from retrysim.reports.figures import figures_by_name, worst
+from retrysim.reports.figures import figures_by_name, length_ns, worst
 from retrysim.reports.story import stories_of
 from retrysim.trace import ApiCalled, Trace, WorkerReady
 
@@ -50,6 +50,12 @@ def test_the_worst_is_lost_before_it_failed_before_it_took_long(refused_and_retr
         "RETRY 15m SUCCESS",
         "3s SUCCESS",
     ]
+
+
+def test_a_run_is_as_long_as_its_last_task_or_goes_on_to_its_end_for_a_lost_one(refused_and_retried, killed):
+    assert length_ns(refused_and_retried) == 15 * MINUTE
+    assert length_ns(killed) == 3 * SECOND
+    assert length_ns(Trace()) == 0
 
 
 # -- stories -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrysim.trace import Event, TaskReceived, TaskSent, TaskStarted, Trace, WorkerStopped
+from retrysim.trace import Event, FaultFired, TaskReceived, TaskSent, TaskStarted, Trace, WorkerStopped
 from retrysim.trace.events import TaskEvent
 from retrysim.trace.history import STATES
 
@@ -26,23 +26,36 @@ _QUEUED = ""  # the holder of a task that no worker has
 
 
 def depths_of(trace: Trace) -> Sequence[Depth]:
-    """The depth after each event of the trace; a task that nobody holds in the end waited until its last event."""
+    """The depth after each event of the trace."""
     holder: dict[str, str] = {}
     depths: list[Depth] = []
     queued = 0
-    vanished = {id(trace.tasks[task_id].events[-1]) for task_id in _vanished(trace)}
-    for event in trace:
+    vanishing = _vanishing(trace)
+    for index, event in enumerate(trace):
         queued += _hear(event, holder)
-        if isinstance(event, TaskEvent) and id(event) in vanished:
-            queued -= holder.pop(event.task_id, None) == _QUEUED
+        for task_id in vanishing.get(index, ()):
+            queued -= holder.pop(task_id, None) == _QUEUED
         depths.append(Depth(queued, len(holder) - queued))
     return depths
 
 
-def _vanished(trace: Trace) -> set[str]:
-    """The tasks whose message is nowhere when the run has ended."""
+def _vanishing(trace: Trace) -> dict[int, list[str]]:
+    """Where messages that are nowhere in the end were lost: at the first fault after the task's last event.
+
+    Position in the trace -> task ids; without such a fault, the position of the last event.
+    """
     holding = {task_id for task_id, _ in trace.ended.holding} if trace.ended else set()
-    return trace.lost().keys() - holding
+    last: dict[str, int] = dict.fromkeys(trace.lost().keys() - holding, 0)
+    faults = []
+    for index, event in enumerate(trace):
+        if isinstance(event, TaskEvent) and event.task_id in last:
+            last[event.task_id] = index
+        elif isinstance(event, FaultFired | WorkerStopped):
+            faults.append(index)
+    vanishing: dict[int, list[str]] = {}
+    for task_id, index in last.items():
+        vanishing.setdefault(next((fault for fault in faults if fault > index), index), []).append(task_id)
+    return vanishing
 
 
 def _hear(event: Event, holder: dict[str, str]) -> int:

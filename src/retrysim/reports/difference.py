@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import zip_longest
 from typing import Any
 
-from retrysim.reports.figures import Figures, figures_of
+from retrysim.reports.figures import Figures, figures_of, length_ns
 from retrysim.reports.story import line_of
 from retrysim.reports.words import about, grouped, instant_of, last_part, since
 from retrysim.trace import Event, Trace
@@ -77,7 +77,7 @@ def _figures(left: Trace, right: Trace) -> Iterator[str]:
     """The figures in which the runs differ, side by side."""
     one, other = (figures_of(trace.tasks.values(), trace.lost()) for trace in (left, right))
     rows = [(field.name, _shown(one, field.name), _shown(other, field.name)) for field in fields(Figures)]
-    rows.append(("virtual", _length(left), _length(right)))
+    rows.append(("virtual", about(length_ns(left)), about(length_ns(right))))
     different = [row for row in rows if row[1] != row[2]]
     if different:
         yield f"  {'':<10}{'A':>10}{'B':>10}"
@@ -90,7 +90,3 @@ def _shown(figures: Figures, name: str) -> str:
     if value is None:
         return "-"
     return about(value) if name.endswith("_ns") else grouped(value)
-
-
-def _length(trace: Trace) -> str:
-    return about(trace.last_settled_ns - trace.start_ns)

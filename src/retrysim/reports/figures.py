@@ -65,6 +65,13 @@ def completion_ns(task: TaskHistory) -> int | None:
     return task.settled_at_ns - first_ns
 
 
+def length_ns(trace: Trace) -> int:
+    """The virtual time until the last task settled; until the end of the run, if one did not."""
+    if trace.ended is not None and not all(task.settled for task in trace.tasks.values()):
+        return trace.ended.at_ns - trace.start_ns
+    return trace.last_settled_ns - trace.start_ns
+
+
 def worst(trace: Trace, count: int) -> list[TaskHistory]:
     """The tasks that fared worst: lost, then failed, then by attempts and time; one of each timeline."""
     lost = trace.lost()

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from retrysim.clock import time_of_day, to_datetime
 from retrysim.reports.drawing import rect
-from retrysim.reports.figures import Figures, figures_by_name, figures_of
+from retrysim.reports.figures import Figures, figures_by_name, figures_of, length_ns
 from retrysim.reports.page_data import page_data
 from retrysim.reports.plot_lanes import faults_of, lanes_plot
 from retrysim.reports.plot_windows import heading_of, windows_plot
@@ -110,7 +110,7 @@ def _tiles(trace: Trace, figures: Figures) -> list[_Cell]:
         _Cell("Most attempts", grouped(max((len(task.attempts) for task in trace.tasks.values()), default=0))),
         _Cell("Calls", grouped(len(calls)), "" if calls else "none"),
         _number("Refused", refused, "again"),
-        _Cell("Virtual time", about(trace.last_settled_ns - trace.start_ns)),
+        _Cell("Virtual time", about(length_ns(trace))),
         _Cell("p50", _took(figures.p50_ns)),
         _Cell("p99", _took(figures.p99_ns)),
     ]
