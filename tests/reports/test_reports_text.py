@@ -10,7 +10,7 @@ import runs
 from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import InputError
 from retrysim.reports import selected, terminal_report, timeline, told_difference
-from retrysim.reports.difference import difference
+from retrysim.reports.comparison import difference
 from retrysim.reports.figures import figures_by_name, length_ns, worst
 from retrysim.reports.story import stories_of
 from retrysim.trace import ApiCalled, Trace, WorkerReady

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,17 +66,15 @@ def trace(
     with one_message(with_traceback=traceback):
         from retrysim.reports import selected
 
-        chosen = [
-            selected(_read(one), tasks=tasks, workers=workers, fakes=fakes)
-            for one in (diff or [file])
-            if one is not None
-        ]
+        select = partial(selected, tasks=tasks, workers=workers, fakes=fakes)
         if diff is not None:
-            _compare(chosen[0], chosen[1], (str(diff[0]), str(diff[1])), as_json=as_json)
-            return
-        _write(chosen[0], title=_title(file), html=html, svg=svg, perfetto=perfetto)
-        if as_json or report or not (html or svg or perfetto):
-            _print(chosen[0], as_json=as_json, report=report, each=each)
+            left, right = diff
+            _compare(select(_read(left)), select(_read(right)), (str(left), str(right)), as_json=as_json)
+        if file is not None:
+            chosen = select(_read(file))
+            _write(chosen, title=file.name.removesuffix(".ndjson"), html=html, svg=svg, perfetto=perfetto)
+            if as_json or report or not (html or svg or perfetto):
+                _print(chosen, as_json=as_json, report=report, each=each)
 
 
 def _read(file: Path) -> Trace:
@@ -91,10 +90,6 @@ def _read(file: Path) -> Trace:
         raise InputError(f"{file}: not a trace of retrysim: expected text in UTF-8") from None
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
-
-
-def _title(file: Path | None) -> str:
-    return "" if file is None else file.name.removesuffix(".ndjson")
 
 
 def _write(trace: Trace, *, title: str, html: Path | None, svg: Path | None, perfetto: Path | None) -> None:

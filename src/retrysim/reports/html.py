@@ -15,9 +15,10 @@ from markupsafe import Markup
 
 from retrysim.clock import time_of_day, to_datetime
 from retrysim.reports.drawing import rect
+from retrysim.reports.faults import faults_of
 from retrysim.reports.figures import Figures, figures_by_name, figures_of, length_ns
 from retrysim.reports.page_data import page_data
-from retrysim.reports.plot_lanes import faults_of, lanes_plot
+from retrysim.reports.plot_lanes import lanes_plot
 from retrysim.reports.plot_windows import heading_of, windows_plot
 from retrysim.reports.story import line_of
 from retrysim.reports.svg import LIMIT_COLOURS, lane_legend, part

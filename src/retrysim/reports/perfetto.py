@@ -13,8 +13,8 @@ from typing import Any
 
 from retrysim.clock import GRID_NS
 from retrysim.reports.depth import depths_of
+from retrysim.reports.faults import faults_of
 from retrysim.reports.lanes import Lanes, lanes_of
-from retrysim.reports.plot_lanes import faults_of
 from retrysim.reports.story import line_of
 from retrysim.reports.words import last_part
 from retrysim.trace import ApiCalled, Trace

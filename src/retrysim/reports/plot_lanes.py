@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from retrysim.reports.depth import Depth, depths_of
 from retrysim.reports.drawing import Drawing, line, number, rect, text, text_width
+from retrysim.reports.faults import faults_of
 from retrysim.reports.lanes import Bar, Lanes, Place, lanes_of
 from retrysim.reports.scale import Gap, Scale, scale_of
 from retrysim.reports.story import line_of
 from retrysim.reports.ticks import ticks
 from retrysim.reports.words import about, count_of, grouped, instant_of, since
-from retrysim.trace import FaultFired, Trace, WorkerStopped
+from retrysim.trace import Trace
 
 _TOP, _WORKER_GAP, _DEPTH_GAP, _DEPTH, _AXIS = 8.0, 10.0, 18.0, 56.0, 40.0
 #: Room for the labels on the left, and for what a label at the right end may stand out.
@@ -50,13 +51,6 @@ def lanes_plot(trace: Trace, order: Mapping[str, int]) -> LanesPlot | None:
         labels=Drawing(width=LABELS, height=height, body="".join(canvas.labels())),
         plot=Drawing(width=canvas.right, height=height, body=body),
     )
-
-
-def faults_of(trace: Trace) -> list[tuple[int, FaultFired | WorkerStopped]]:
-    """What was broken or mended, and workers that died of something else, each with its position in the trace."""
-    fired = [(index, event) for index, event in enumerate(trace) if isinstance(event, FaultFired | WorkerStopped)]
-    at = {event.at_ns for _, event in fired if isinstance(event, FaultFired)}
-    return [(i, e) for i, e in fired if isinstance(e, FaultFired) or (e.how != "warm" and e.at_ns not in at)]
 
 
 class _Canvas:

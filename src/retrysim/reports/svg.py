@@ -10,8 +10,9 @@ from functools import cache
 from importlib.resources import files
 
 from retrysim.reports.drawing import Drawing, number, rect, text, text_width
+from retrysim.reports.faults import faults_of
 from retrysim.reports.lanes import KILLED, RUNNING
-from retrysim.reports.plot_lanes import LanesPlot, faults_of, lanes_plot
+from retrysim.reports.plot_lanes import LanesPlot, lanes_plot
 from retrysim.reports.plot_windows import windows_plot
 from retrysim.reports.windows import limit_uses
 from retrysim.trace import Trace
