@@ -145,12 +145,12 @@ def test_the_same_trace_gives_the_same_bytes(refused_and_retried):
 
 
 def test_5000_attempts_are_drawn_in_less_than_3_seconds(many):
-    began = time.perf_counter()
+    began = time.process_time()  # another process may have the machine
 
     html_report(many, title="many")
 
     assert sum(len(task.attempts) for task in many.tasks.values()) == 5_000
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 # -- Chrome's trace events ---------------------------------------------------------------------------------------------
