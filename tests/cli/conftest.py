@@ -53,7 +53,7 @@ class FakePlayer:
     played: list = field(default_factory=list)
     sys_path: list = field(default_factory=list)
 
-    def play(self, item, *, trace_dir=None):
+    def play(self, item, *, trace_dir=None, watch=None):
         self.played.append((item.file, item.id, item.seed, trace_dir))
         self.sys_path = list(sys.path)
         if self.raising is not None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("celery", "kombu", "pydantic", "ruamel.yaml", "freezegun", "greenlet", "fakeredis", "rich")
+HEAVY = ("celery", "kombu", "pydantic", "ruamel.yaml", "freezegun", "greenlet", "fakeredis", "rich", "jinja2")
 WATCHED_HELP = f"""
 import sys
 from retrysim.cli import main
@@ -23,8 +23,10 @@ PLAYED = """
 import sys
 from types import SimpleNamespace
 from retrysim.cli import main
-outcome = SimpleNamespace(passed=True, summary=lambda: "1 task")
-sys.modules["retrysim.simulation.player"] = SimpleNamespace(play=lambda item, trace_dir: outcome)
+from retrysim.trace import TaskSent, Trace
+sent = TaskSent(at_ns=0, task_id="1", name="proj.add", queue="celery", retries=0, eta_ns=None, parent_id=None)
+outcome = SimpleNamespace(passed=True, summary=lambda: "1 task", trace=Trace(events=[sent]))
+sys.modules["retrysim.simulation.player"] = SimpleNamespace(play=lambda item, trace_dir, watch: outcome)
 main.main(sys.argv[1:], prog_name="retrysim")
 """
 
@@ -58,6 +60,7 @@ def on_a_terminal(*arguments, cwd, **more):
         ([], "retrysim run scenarios/user_200_calls.scenario.yaml"),
         (["run"], "retrysim run scenarios/*.scenario.yaml --json --trace traces"),
         (["validate"], "retrysim validate scenarios/*.scenario.yaml"),
+        (["trace"], "retrysim trace --diff before.ndjson after.ndjson"),
     ],
 )
 def test_help_shows_an_example_and_imports_nothing_heavy(command, example):
@@ -86,12 +89,14 @@ def test_a_terminal_gets_colours(folder):
     written = on_a_terminal("-c", PLAYED, "run", "add.scenario.yaml", cwd=folder)
 
     assert written.startswith("\x1b[32mpassed\x1b[0m  add.scenario.yaml[worker]  1 task\r\n")
+    assert "\x1b[2mtask" in written
 
 
 def test_a_terminal_without_colours_gets_none(folder):
     written = on_a_terminal("-c", PLAYED, "run", "add.scenario.yaml", cwd=folder, NO_COLOR="1")
 
     assert written.startswith("passed  add.scenario.yaml[worker]  1 task\r\n")
+    assert "\r\ntask         submitted succeeded failed lost retried attempts p50 p99\r\n" in written
     assert "\x1b" not in written
 
 
@@ -99,4 +104,5 @@ def test_a_pipe_gets_no_colours(folder):
     ended = python("-c", PLAYED, "run", "add.scenario.yaml", cwd=folder)
 
     assert ended.stdout.startswith("passed  add.scenario.yaml[worker]  1 task\n")
+    assert "submitted" not in ended.stdout
     assert "\x1b" not in ended.stdout

@@ -1,4 +1,4 @@
-"""The command group: ``retrysim run``, ``retrysim validate``, ``retrysim serve``."""
+"""The command group: ``retrysim run``, ``validate``, ``serve``, ``trace``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from retrysim.cli.run import run
 from retrysim.cli.serve import serve
+from retrysim.cli.trace import trace
 from retrysim.cli.validate import validate
 
 _EPILOG = """\b
@@ -28,3 +29,4 @@ def main(context: click.Context) -> None:
 main.add_command(run)
 main.add_command(validate)
 main.add_command(serve)
+main.add_command(trace)

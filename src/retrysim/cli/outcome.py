@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from retrysim.scenarios.item import ScenarioItem
+    from retrysim.trace import Trace
 
 
 class Outcome(Protocol):
     """How one item ended."""
+
+    @property
+    def trace(self) -> Trace: ...
 
     @property
     def passed(self) -> bool: ...
@@ -30,6 +34,11 @@ class Outcome(Protocol):
 
 
 class Play(Protocol):
-    """Plays one item of a scenario, and keeps its trace if there is a folder for it."""
+    """Plays one item of a scenario, and keeps its trace if there is a folder for it.
 
-    def __call__(self, item: ScenarioItem, *, trace_dir: Path | None = None) -> Outcome: ...
+    ``watch`` is told of the trace when the run begins.
+    """
+
+    def __call__(
+        self, item: ScenarioItem, *, trace_dir: Path | None = None, watch: Callable[[Trace], object] | None = None
+    ) -> Outcome: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
@@ -43,18 +44,33 @@ class JsonPrinter:
 
 
 class TextPrinter:
-    """A line per item, after it what is to be said of one that failed, and the counts in the end."""
+    """A line per item, after it what is to be said of one that failed, and the counts in the end.
+
+    With ``report``, the figures of each run follow its line.
+    """
+
+    def __init__(self, *, report: bool = False) -> None:
+        self._report = report
 
     def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None:
         word = click.style(verdict.value, fg=_COLOURS[verdict])
         click.echo(f"{word}  {item.file}[{item.id}]" + _remark(item, outcome, verdict))
         if verdict is Verdict.FAILED:
             click.echo(outcome.text() + "\n")
+        if self._report:
+            from retrysim.reports import terminal_report
+
+            click.echo(f"\n{terminal_report(outcome.trace, width=terminal_width())}")
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None:
         counts = Counter(verdicts)
         shown = [click.style(f"{counts[one]} {one.value}", fg=_COLOURS[one]) for one in Verdict if counts[one]]
         click.echo(f"{', '.join(shown)} in {seconds:.2f} s")
+
+
+def terminal_width() -> int:
+    """As wide as the terminal, but no wider than is read well; 80 where there is none."""
+    return max(80, min(110, shutil.get_terminal_size((80, 24)).columns))
 
 
 def _remark(item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> str:

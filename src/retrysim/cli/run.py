@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import click
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.outcome import Play
 from retrysim.cli.printer import JsonPrinter, Printer, TextPrinter
+from retrysim.cli.progress import Progress, wants_progress
 from retrysim.cli.verdict import Verdict, verdict_of
 from retrysim.errors import InputError
 
@@ -33,11 +34,26 @@ Exit code: 0 when all expectations hold, 1 when one does not, 2 when the input i
     "--trace", "trace_dir", metavar="DIR", type=click.Path(path_type=Path), help="Keep each item's trace here."
 )
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Use this seed instead of those in the files.")
+@click.option(
+    "--report/--no-report",
+    default=None,
+    help="Print the figures of each run. [default: on a terminal, for a single file]",
+)
 @show_traceback
-def run(files: tuple[Path, ...], as_json: bool, trace_dir: Path | None, seed: int | None, traceback: bool) -> None:
+def run(
+    files: tuple[Path, ...],
+    as_json: bool,
+    trace_dir: Path | None,
+    seed: int | None,
+    report: bool | None,
+    traceback: bool,
+) -> None:
     """Play scenario files: one item per scenario, seed and value of a list."""
+    if report is None:
+        report = len(files) == 1 and sys.stdout.isatty()
+    printer: Printer = JsonPrinter() if as_json else TextPrinter(report=report)
     with one_message(with_traceback=traceback), _current_folder_importable():
-        verdicts = _play_all(files, seed, trace_dir, JsonPrinter() if as_json else TextPrinter())
+        verdicts = _play_all(files, seed, trace_dir, printer)
     good = all(verdict.is_good for verdict in verdicts)
     raise click.exceptions.Exit(ExitCode.HOLDS if good else ExitCode.FAILS)
 
@@ -50,11 +66,14 @@ def _play_all(files: tuple[Path, ...], seed: int | None, trace_dir: Path | None,
     play: Play = import_module("retrysim.simulation.player").play
     _make_folder(trace_dir)
     began, verdicts = time.perf_counter(), []
-    for item in items:
-        outcome = play(item, trace_dir=trace_dir)
-        verdict = verdict_of(passed=outcome.passed, known_to_fail=item.scenario.spec.xfail is not None)
-        printer.item(item, outcome, verdict)
-        verdicts.append(verdict)
+    with Progress(sys.stderr) if wants_progress() else nullcontext() as progress:
+        for item in items:
+            outcome = play(item, trace_dir=trace_dir, watch=progress.watch if progress else None)
+            verdict = verdict_of(passed=outcome.passed, known_to_fail=item.scenario.spec.xfail is not None)
+            if progress:
+                progress.clear()
+            printer.item(item, outcome, verdict)
+            verdicts.append(verdict)
     printer.end(verdicts, time.perf_counter() - began)
     return verdicts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="the seed of every simulation, in place of those in markers and scenario files",
     )
+    group.addoption(
+        "--retrysim-report",
+        metavar="DIR",
+        default=None,
+        help="write the run of each failing test there, as a page for a browser",
+    )
+    group.addoption(
+        "--retrysim-report-of",
+        choices=["failed", "all"],
+        default="failed",
+        help="of which tests --retrysim-report writes a page (default: %(default)s)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "retrysim(seed=0, start=..., allow=(...)): keyword arguments of the simulation of fixture `sim`"
     )
+    if config.getoption("--retrysim-report") is not None:
+        from retrysim.pytest_plugin.reports import prepare
+
+        prepare(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -38,6 +54,18 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     from retrysim.pytest_plugin.scenario_items import ScenarioFile
 
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and item.config.getoption("--retrysim-report") is not None:
+        from retrysim.pytest_plugin.reports import add_reports
+
+        add_reports(item, call, report)
+    return report
 
 
 @pytest.fixture

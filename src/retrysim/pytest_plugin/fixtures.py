@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from retrysim.pytest_plugin.reports import remember
+
 if TYPE_CHECKING:
     from retrysim.fakes.fake import Fake
     from retrysim.simulation import Simulation
@@ -21,7 +23,9 @@ def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
     seed = request.config.getoption("--retrysim-seed")
     if seed is not None:
         settings["seed"] = seed
-    return Simulation(**settings)
+    simulation = Simulation(**settings)
+    remember(request.node, simulation.trace)
+    return simulation
 
 
 def fixture(

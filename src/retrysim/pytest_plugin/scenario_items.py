@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from retrysim.errors import InputError
+from retrysim.pytest_plugin.reports import remember
 from retrysim.scenarios import SUFFIX, Scenario, ScenarioItem, items_of, load
 
 #: How many captured lines are shown of an item that failed.
@@ -48,7 +50,7 @@ class ScenarioTest(pytest.Item):
     def runtest(self) -> None:
         from retrysim.simulation.player import play
 
-        outcome = play(self._item)
+        outcome = play(self._item, watch=partial(remember, self))
         if not outcome.passed:
             raise ScenarioFailed(f"{outcome.text()}\n        pytest {self.nodeid!r} --retrysim-seed={self._item.seed}")
 

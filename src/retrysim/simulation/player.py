@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -26,20 +26,23 @@ from retrysim.outcomes import Outcome, Run, judge_run
 from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
 from retrysim.simulation.faults import FaultPlayer
 from retrysim.simulation.simulation import Simulation
-from retrysim.trace import is_named
+from retrysim.trace import Trace, is_named
 from retrysim.undo import UndoStack
 
 _REAL = {"perf_counter_ns": time.perf_counter_ns}  # in a container: freezegun replaces a saved global
 
 
-def play(item: ScenarioItem, *, trace_dir: Path | None = None) -> Outcome:
+def play(
+    item: ScenarioItem, *, trace_dir: Path | None = None, watch: Callable[[Trace], object] | None = None
+) -> Outcome:
     """Play an item and judge it; with a folder, its trace is kept there as ``NAME.ndjson``.
 
+    ``watch`` is given the trace when the run begins, to look at it from another thread.
     Raises ``ScenarioError`` for what proves wrong only now: a name of an app, task, fake or invariant.
     """
     began_ns = _REAL["perf_counter_ns"]()
     with _environment_variables(item):
-        run, failure, idle_faults = _run(item)
+        run, failure, idle_faults = _run(item, watch)
         findings = failure + idle_faults + ([] if failure else judge_run(item, run))
         if not failure and item.expect.differs_from is not None:
             findings += _judge_difference(item, run)
@@ -71,13 +74,17 @@ def _environment_variables(item: ScenarioItem) -> Iterator[None]:
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def _run(item: ScenarioItem) -> tuple[Run, list[Finding], list[Finding]]:
+def _run(
+    item: ScenarioItem, watch: Callable[[Trace], object] | None = None
+) -> tuple[Run, list[Finding], list[Finding]]:
     """The run, why it could not go on, and which faults never happened."""
     spec = item.scenario.spec
     app = _app(item)
     _check_tasks(item, app)
     start = to_datetime(spec.start_ns)
     simulation = Simulation(seed=item.seed, start=start, broker=item.broker, limits=_limits(item))
+    if watch is not None:
+        watch(simulation.trace)
     with UndoStack() as undo, simulation as sim:
         results = _collect_results(undo)
         _charge_costs(undo, item, sim)

@@ -219,6 +219,10 @@ class Trace:
             self.tasks[task_id] = TaskHistory(task_id)
         return self.tasks[task_id]
 
+    def after(self, count: int) -> list[Event]:
+        """The events but for the first ``count``."""
+        return self._events[count:]
+
     def of(self, kind: type[E]) -> list[E]:
         """The events of one type."""
         return [event for event in self._events if isinstance(event, kind)]

@@ -17,12 +17,13 @@ FORMAT = "retrysim-trace/1"
 def dump_ndjson(trace: Trace) -> str:
     """The text of a trace; instants are integer nanoseconds since the epoch."""
     header = {"format": FORMAT, "seed": trace.seed, "start_ns": trace.start_ns}
-    lines = [header, *({"event": event.kind, **_as_dict(event)} for event in trace)]
+    lines = [header, *map(as_dict, trace)]
     return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
 
 
-def _as_dict(event: Event) -> dict[str, Any]:
-    return {field.name: getattr(event, field.name) for field in fields(event)}
+def as_dict(event: Event) -> dict[str, Any]:
+    """An event as it is on disk."""
+    return {"event": event.kind} | {field.name: getattr(event, field.name) for field in fields(event)}
 
 
 def load_ndjson(text: str) -> Trace:

@@ -1,0 +1,110 @@
+"""How far a run is, on a terminal: a line of virtual time, settled tasks and attempts a second, renewed in real time.
+
+It is told by a thread that looks at the trace ten times a second, so that a run costs nothing more for being watched.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from retrysim.trace import Trace
+
+#: Seconds between two looks, and before the first line: a short run shows nothing.
+_EVERY, _PATIENCE = 0.1, 1.0
+_REAL = {"perf_counter": time.perf_counter}  # in a container: freezegun replaces a saved global
+_ERASE = "\r\x1b[K"
+
+
+class Progress:
+    """``with Progress(sys.stderr) as progress:``; ``progress.watch`` is told of each trace that begins."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._trace: Trace | None = None
+        self._began = _REAL["perf_counter"]()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="retrysim progress", daemon=True)
+        self._tally: Tally | None = None
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        self.clear()
+
+    def watch(self, trace: Trace) -> None:
+        """From here on, tell of this run."""
+        self._began = _REAL["perf_counter"]()
+        self._trace = trace
+
+    def clear(self) -> None:
+        """Take the line away, for something that stays to be printed; the run it told of is over."""
+        self._trace = None
+        if self._shown:
+            self._shown = False
+            self._out.write(_ERASE)
+            self._out.flush()
+
+    def _tell(self) -> None:
+        while not self._done.wait(_EVERY):
+            trace, seconds = self._trace, _REAL["perf_counter"]() - self._began
+            if trace is not None and seconds >= _PATIENCE:
+                self._show(trace, seconds)
+
+    def _show(self, trace: Trace, seconds: float) -> None:
+        if self._tally is None or self._tally.trace is not trace:
+            self._tally = Tally(trace)
+        self._shown = True
+        self._out.write(_ERASE + self._tally.line(seconds))
+        self._out.flush()
+
+
+class Tally:
+    """What was counted of a trace that grows; each look counts only what is new."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._seen = 0
+        self._attempts = 0
+        self._settled: set[str] = set()
+        self._now_ns = trace.start_ns
+
+    def line(self, seconds: float) -> str:
+        """What to show after so many seconds of real time."""
+        from retrysim.clock import time_of_day
+        from retrysim.reports.words import about, count_of, grouped
+
+        self._count()
+        now_ns = self._now_ns - self._now_ns % 1_000_000_000
+        told = f"{time_of_day(now_ns)} (+{about(now_ns - self.trace.start_ns)})"
+        settled = f"{count_of(len(self._settled), 'task')} settled"
+        return f"{told}, {settled}, {grouped(round(self._attempts / seconds))} attempts/s"
+
+    def _count(self) -> None:
+        from retrysim.trace import TaskStarted
+        from retrysim.trace.events import TaskEvent
+        from retrysim.trace.history import SETTLED, STATES
+
+        for event in self.trace.after(self._seen):
+            self._seen += 1
+            self._now_ns = event.at_ns
+            self._attempts += isinstance(event, TaskStarted)
+            if isinstance(event, TaskEvent) and STATES.get(type(event)) in SETTLED:
+                self._settled.add(event.task_id)
+
+
+def wants_progress() -> bool:
+    """Whether somebody is looking: standard error is a terminal that can take a line back."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,78 @@
+"""The progress line: what it says, where it appears, and that it goes away."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from retrysim.cli import progress
+from retrysim.cli.progress import Progress, Tally
+from retrysim.trace import TaskRetried, TaskStarted, TaskSucceeded, Trace
+
+
+def started(trace, at_ns, task_id):
+    trace.append(TaskStarted(at_ns=at_ns, task_id=task_id, name="t", worker="w", attempt=1))
+
+
+class Out:
+    """A stream that says when something was written."""
+
+    def __init__(self):
+        self.text = ""
+        self.written = threading.Event()
+
+    def write(self, text):
+        self.text += text
+        self.written.set()
+
+    def flush(self):
+        pass
+
+
+def test_the_line_tells_virtual_time_settled_tasks_and_attempts_per_second():
+    trace = Trace()
+    tally = Tally(trace)
+    started(trace, 0, "a")
+    started(trace, 0, "b")
+    trace.append(TaskRetried(at_ns=0, task_id="b", due_ns=1, exception=""))
+    trace.append(TaskSucceeded(at_ns=90_500_000_000, task_id="a", result=""))
+
+    assert tally.line(2.0) == "00:01:30 (+1m30s), 1 task settled, 1 attempts/s"
+
+    trace.append(TaskSucceeded(at_ns=100_000_000_000, task_id="b", result=""))
+
+    assert tally.line(4.0) == "00:01:40 (+1m40s), 2 tasks settled, 0 attempts/s"
+
+
+def test_a_long_run_is_told_and_the_line_is_taken_away(monkeypatch):
+    monkeypatch.setattr(progress, "_EVERY", 0.001)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
+    out = Out()
+
+    with Progress(out) as watcher:
+        watcher.watch(Trace())
+        assert out.written.wait(10)
+
+    assert out.text.startswith("\r\x1b[K00:00:00 (+0s), 0 tasks settled, 0 attempts/s")
+    assert out.text.endswith("\r\x1b[K")
+    assert "retrysim progress" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_short_run_is_not_told():
+    out = Out()
+
+    with Progress(out) as watcher:
+        watcher.watch(Trace())
+
+    assert out.text == ""
+
+
+@pytest.mark.parametrize(
+    ("tty", "term", "wanted"), [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)]
+)
+def test_only_a_terminal_is_told(monkeypatch, tty, term, wanted):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: tty, raising=False)
+    monkeypatch.setenv("TERM", term)
+
+    assert progress.wants_progress() is wanted
