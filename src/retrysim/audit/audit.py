@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +12,7 @@ from retrysim.audit.chain import Coverage
 from retrysim.audit.finding import Finding, Kind
 from retrysim.audit.inspection import Inspection, inspect_task
 from retrysim.audit.play import Playing, play
+from retrysim.audit.processes import cores, in_processes
 from retrysim.audit.report import AppReport
 from retrysim.audit.stage import own_tasks
 from retrysim.audit.unknown_names import unknown_in_configuration
@@ -47,7 +42,7 @@ def audit(
     found = import_app(app, {})
     names = _chosen(found, app, tasks)
     inspections = [inspect_task(found, name) for name in names]
-    played = _play_all(app, inspections, seed, jobs or _cores(), on_progress)
+    played = _play_all(app, inspections, seed, jobs or cores(), on_progress)
     broker = broker_facts(found)
     return AppReport(
         app=app,
@@ -101,21 +96,13 @@ def _play_all(
     return {policy.key: by_print[policy.print] for policy in policies}
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _play_in_parts(
     app: str, wanted: list[tuple[str, str]], playing: Playing, jobs: int
 ) -> Iterator[dict[str, Coverage | str]]:
     """What was played, a few policies at a time: dealt out like cards, since neighbours are often alike."""
     parts = max(jobs, -(-len(wanted) // _POLICIES_IN_A_PART))
     dealt = [wanted[index::parts] for index in range(parts) if wanted[index::parts]]
-    if jobs <= 1 or len(dealt) == 1:
-        yield from (_play_part(app, playing, part) for part in dealt)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_begin, initargs=(list(sys.path),)) as pool:
-        yield from pool.map(partial(_play_part, app, playing), dealt)
+    yield from in_processes(partial(_play_part, app, playing), dealt, jobs=jobs)
 
 
 def _play_part(app: str, playing: Playing, wanted: list[tuple[str, str]]) -> dict[str, Coverage | str]:
@@ -123,14 +110,3 @@ def _play_part(app: str, playing: Playing, wanted: list[tuple[str, str]]) -> dic
     found, keys = import_app(app, {}), {key for _, key in wanted}
     inspections = [inspect_task(found, name) for name in dict.fromkeys(task for task, _ in wanted)]
     return play(found, [policy for one in inspections for policy in one.policies if policy.key in keys], playing)
-
-
-def _context() -> Any:
-    """A fork has the app already; where forking is not safe, the processes import it anew."""
-    safe = sys.platform == "linux" and threading.active_count() == 1
-    return multiprocessing.get_context("fork" if safe else "spawn")
-
-
-def _begin(path: list[str]) -> None:
-    sys.path[:] = path
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's

@@ -11,9 +11,11 @@ import click
 
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
+from retrysim.errors import InputError
 
 if TYPE_CHECKING:
     from retrysim.audit import AppReport
+    from retrysim.audit.contest import Contest
 
 _EPILOG = """\b
 Examples:
@@ -35,6 +37,12 @@ Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wr
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
+@click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
+@click.option("--tasks", "number", metavar="N", default=400, show_default=True, help="... of so many tasks at once.")
+@click.option("--limit", default="180 per 15 minutes", show_default=True, help="... against this limit.")
+@click.option("--max-retries", default="3", show_default=True, help="... with so many retries, or `none`: no end.")
+@click.option("--policy", "callables", metavar="MODULE:FUNCTION", multiple=True, help="... and under this one, too.")
+@click.option("--seeds", metavar="N", type=click.IntRange(min=1), default=3, show_default=True, help="... so often.")
 @click.option("--fail-if", "thresholds", metavar="THRESHOLD", multiple=True, help="Exit with 1 where this is so.")
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="What jitter is drawn from.")
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="How many processes play.  [default: all cores]")
@@ -44,6 +52,12 @@ def audit(
     tasks: tuple[str, ...],
     as_json: bool,
     as_markdown: bool,
+    policies: bool,
+    number: int,
+    limit: str,
+    max_retries: str,
+    callables: tuple[str, ...],
+    seeds: int,
     thresholds: tuple[str, ...],
     seed: int,
     jobs: int | None,
@@ -60,22 +74,50 @@ def audit(
         limits = [parse_threshold(text) for text in thresholds]
         with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
             report = audit_app(app, tasks=tasks, seed=seed, jobs=jobs)
-        _print(report, as_json=as_json, as_markdown=as_markdown)
+            contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
+        _print(report, contest, as_json=as_json, as_markdown=as_markdown)
         crossed = [message for limit in limits for message in limit.crossed_by(report)]
     for message in crossed:
         click.echo(message, err=True)
     raise click.exceptions.Exit(ExitCode.FAILS if crossed else ExitCode.HOLDS)
 
 
-def _print(report: AppReport, *, as_json: bool, as_markdown: bool) -> None:
+def _contest(
+    report: AppReport,
+    number: int,
+    limit: str,
+    max_retries: str,
+    callables: tuple[str, ...],
+    seeds: int,
+    jobs: int | None,
+) -> Contest:
+    from retrysim.audit.contest import Workload, contestants, hold
+    from retrysim.ratelimit.rate import Rate
+
+    workload = Workload(tasks=number, limit=Rate.parse(limit), max_retries=_retries(max_retries))
+    return hold(report.app, workload, contestants(report, callables), seeds=seeds, jobs=jobs)
+
+
+def _retries(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    if not text.isdigit():
+        raise InputError(f"--max-retries {text!r}: expected a whole number, or none")
+    return int(text)
+
+
+def _print(report: AppReport, contest: Contest | None, *, as_json: bool, as_markdown: bool) -> None:
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        told = {} if contest is None else {"contest": contest.as_json()}
+        click.echo(json.dumps({**report.as_json(), **told}))
     elif as_markdown:
+        from retrysim.audit.contest.drawing import contest_markdown
         from retrysim.audit.markdown import markdown
 
-        click.echo(markdown(report))
+        click.echo(markdown(report) + ("" if contest is None else f"\n\n{contest_markdown(contest)}"))
     else:
+        from retrysim.audit.contest.drawing import render as render_contest
         from retrysim.audit.text import render
         from retrysim.cli.terminal import say
 
-        say(render(report))
+        say(render(report), *([] if contest is None else [render_contest(contest)]))

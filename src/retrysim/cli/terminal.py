@@ -11,10 +11,11 @@ from rich.console import Console, RenderableType
 WIDTH = 80
 
 
-def say(what: RenderableType) -> None:
+def say(*what: RenderableType) -> None:
     """Print to standard output, without the blanks with which rich fills its lines."""
     on_terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if on_terminal else WIDTH, highlight=False)
     with console.capture() as capture:
-        console.print(what)
+        for one in what:
+            console.print(one)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
