@@ -166,3 +166,9 @@ def by_helper(self, user_id):
 def by_stranger(self, user_id):
     isinstance(self, LoudTask)
     user_id.sync(self)
+
+
+@task(bind=True, max_retries=None)
+def by_hand_counting(self, user_id):
+    if self.request.retries < 3:
+        raise self.retry(countdown=60)

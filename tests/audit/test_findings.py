@@ -24,7 +24,7 @@ def said(task, kind):
             ["retries twice within 4h, then ends in FAILURE: a window of 1h is outlived, one of 1d costs every task"],
         ),
         ("forever", "lost", ["retries without end: no outage is too long for it, none ends in FAILURE"]),
-        ("alone", "lost", ["is not retried: the first error ends it in FAILURE"]),
+        ("alone", "lost", ["not retried: the first error ends it in FAILURE"]),
         (
             "five",
             "edge",
@@ -86,6 +86,14 @@ def said(task, kind):
             [
                 "`self.retry(exc=refusal, countdown=int(refusal.response.headers['Retry-After']))` (line 150) cannot be "
                 "judged without its arguments: it depends on `refusal`"
+            ],
+        ),
+        (
+            "by_hand_counting",
+            "by-hand",
+            [
+                "`self.retry(countdown=60)` (line 174) cannot be judged without its arguments: the body counts its "
+                "retries itself: `self.request.retries < 3`"
             ],
         ),
         (

@@ -44,7 +44,7 @@ sync_stock        5           15m  0%  0%    0%  100%  100%
 
 ! sync_stock: the last try falls exactly on the end of a window of 15m: it is
   served if the API is not a moment late, and refused if it is
-- clean: is not retried: the first error ends it in FAILURE
+- clean: not retried: the first error ends it in FAILURE
 - push_order: retries 3 times within 7m, then ends in FAILURE: a window of 1m is
   outlived, one of 15m costs every task
 - send_mail: `self.retry(countdown=to.patience)` (line 17) cannot be judged

@@ -40,7 +40,7 @@ def _lost(coverage: Coverage) -> Finding:
         return Finding(kind=Kind.LOST, text="retries without end: no outage is too long for it, none ends in FAILURE")
     end = " or ".join(coverage.states)
     if not coverage.retries_at_all:
-        return Finding(kind=Kind.LOST, text=f"is not retried: the first error ends it in {end}")
+        return Finding(kind=Kind.LOST, text=f"not retried: the first error ends it in {end}")
     times = _times(coverage.retries)
     text = f"retries {times} within {span_text(coverage.span)}, then ends in {end}: {_losses(coverage)}"
     return Finding(kind=Kind.LOST, text=text)
@@ -54,10 +54,10 @@ def _losses(coverage: Coverage) -> str:
     every = next((ns for ns, share in lost.items() if share == 1), None)
     parts = [f"a window of {format_duration(outlived[-1])} is outlived"] if outlived else []
     if some is not None:
-        parts.append(f"one of {format_duration(some)} costs {percent(lost[some])} of the tasks")
+        parts.append(f"a window of {format_duration(some)} costs {percent(lost[some])} of the tasks")
     if every is not None:
-        parts.append(f"one of {format_duration(every)} costs every task")
-    return ", ".join(parts)
+        parts.append(f"a window of {format_duration(every)} costs every task")
+    return ", ".join([*parts[:1], *(part.replace("a window", "one", 1) for part in parts[1:])])
 
 
 def _broker(delay_ns: int, broker: BrokerFacts) -> Iterator[Finding]:

@@ -68,6 +68,8 @@ def _judged(call: ast.Call, body: Body) -> RetryCall:
 
 
 def _options(call: ast.Call, body: Body) -> dict[str, Callable[[Any], Any]]:
+    for test in _tests_of_retries(body):
+        raise NotPlain(f"the body counts its retries itself: `{test}`")
     if len(call.args) > 2:
         raise NotPlain("it passes its options by position")
     options: dict[str, Callable[[Any], Any]] = {}
@@ -79,3 +81,12 @@ def _options(call: ast.Call, body: Body) -> dict[str, Callable[[Any], Any]]:
         if keyword.arg in ("countdown", "max_retries"):
             options[keyword.arg] = compiled(keyword.value, body)
     return options
+
+
+def _tests_of_retries(body: Body) -> Iterator[str]:
+    """The conditions in which a body looks at how often it was retried: it may stop before Celery does."""
+    for node in ast.walk(body.tree):
+        if isinstance(node, ast.If | ast.While):
+            test = ast.unparse(node.test)
+            if any(f"{name}.request.retries" in test for name in body.names):
+                yield test

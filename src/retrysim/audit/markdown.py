@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from retrysim.audit.chain import WINDOWS_NS
 from retrysim.audit.report import AppReport
-from retrysim.audit.text import NOTHING_ELSE_RAN, cells, grouped, told_together
+from retrysim.audit.text import cells, footnote, grouped, told_together
 from retrysim.durations import format_duration
 
 
 def markdown(report: AppReport) -> str:
     """A heading, a table and a list of sentences."""
     return "\n".join(
-        [f"## Retries of `{report.app}`", "", *_table(report), "", *_sentences(report), "", NOTHING_ELSE_RAN]
+        [f"## Retries of `{report.app}`", "", *_table(report), "", *_sentences(report), "", footnote(report)]
     )
 
 

@@ -18,6 +18,7 @@ from retrysim.durations import format_duration
 
 #: Nothing is wrong in what these say; the rest is a warning.
 _PLAIN = frozenset({Kind.LOST, Kind.CLIPPED, Kind.BY_HAND, Kind.TIME_LIMIT})
+AS_IF_REACHED = "A call of retry in a body (NAME:LINE) is judged as if every attempt came to it. "
 NOTHING_ELSE_RAN = (
     "Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, "
     "signal receivers and bootsteps were left out. Windows are closed from the first attempt on."
@@ -33,8 +34,14 @@ def render(report: AppReport) -> RenderableType:
         parts.append(Text(""))
     parts.append(_sentences(report))
     parts += _by_hand(report)
-    parts.append(Text(f"\n{NOTHING_ELSE_RAN}", style="dim"))
+    parts.append(Text(f"\n{footnote(report)}", style="dim"))
     return Group(*parts)
+
+
+def footnote(report: AppReport) -> str:
+    """What was run, and what was assumed."""
+    judged_by_hand = any(task.by_hand and task.rows for task in report.tasks)
+    return (AS_IF_REACHED if judged_by_hand else "") + NOTHING_ELSE_RAN
 
 
 def _heading(report: AppReport) -> Text:
