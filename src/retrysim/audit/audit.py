@@ -21,10 +21,10 @@ from retrysim.errors import AppError
 from retrysim.nearest import did_you_mean
 from retrysim.trace import is_named
 
-#: How many attempts an audit plays in all: half a minute of one core, at most.
-_ATTEMPTS = 10_000
+#: How many attempts an audit plays in all: some 7 s of one core.
+_ATTEMPTS = 8_000
 _MOST_FOR_ONE_POLICY = 1_600
-_POLICIES_IN_A_PART = 8
+_POLICIES_IN_A_PART = 16
 
 
 def audit(

@@ -70,10 +70,12 @@ def audit(
     with one_message(with_traceback=traceback), current_folder_importable():
         from retrysim.audit import audit as audit_app
         from retrysim.audit.threshold import parse_threshold
+        from retrysim.cli.terminal import progress
 
         limits = [parse_threshold(text) for text in thresholds]
         with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
-            report = audit_app(app, tasks=tasks, seed=seed, jobs=jobs)
+            with progress("policies") as on_progress:
+                report = audit_app(app, tasks=tasks, seed=seed, jobs=jobs, on_progress=on_progress)
             contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
         _print(report, contest, as_json=as_json, as_markdown=as_markdown)
         crossed = [message for limit in limits for message in limit.crossed_by(report)]
@@ -92,10 +94,13 @@ def _contest(
     jobs: int | None,
 ) -> Contest:
     from retrysim.audit.contest import Workload, contestants, hold
+    from retrysim.cli.terminal import progress
     from retrysim.ratelimit.rate import Rate
 
     workload = Workload(tasks=number, limit=Rate.parse(limit), max_retries=_retries(max_retries))
-    return hold(report.app, workload, contestants(report, callables), seeds=seeds, jobs=jobs)
+    those = contestants(report, callables)
+    with progress("contest") as on_progress:
+        return hold(report.app, workload, those, seeds=seeds, jobs=jobs, on_progress=on_progress)
 
 
 def _retries(text: str) -> int | None:

@@ -96,11 +96,21 @@ def contestants(report: AppReport, callables: Sequence[str]) -> list[Contestant]
 
 
 def hold(
-    app: str, workload: Workload, those: Sequence[Contestant], *, seeds: int = 3, jobs: int | None = None
+    app: str,
+    workload: Workload,
+    those: Sequence[Contestant],
+    *,
+    seeds: int = 3,
+    jobs: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Contest:
     """Play each policy with each seed, in as many processes."""
     heats = [(app, workload, contestant, seed) for contestant in those for seed in range(seeds)]
-    results = list(in_processes(run, *zip(*heats, strict=True), jobs=jobs or cores()))
+    results: list[Result] = []
+    for result in in_processes(run, *zip(*heats, strict=True), jobs=jobs or cores()):
+        results.append(result)
+        if on_progress is not None:
+            on_progress(len(results), len(heats))
     standings = (
         Standing(name=one.name, own=one.task is not None, results=tuple(results[index * seeds : (index + 1) * seeds]))
         for index, one in enumerate(those)
