@@ -1,6 +1,11 @@
-"""Every sentence that an audit can say, verbatim."""
+"""Every sentence that an audit can say, verbatim; and that what is said without being played is so."""
+
+import time
 
 import pytest
+from celery import Celery
+
+from retrysim import Simulation
 
 
 def said(task, kind):
@@ -121,3 +126,19 @@ def test_a_setting_of_the_app_that_celery_does_not_know(report):
 
 def test_a_plain_policy_is_not_complained_about(audited):
     assert {finding.kind for finding in audited["fixed"].all_findings} == {"lost"}
+
+
+def test_a_body_that_is_killed_at_its_time_limit_is_not_retried():
+    app = Celery("slow", broker="memory://", set_as_current=False)
+
+    @app.task(autoretry_for=(Exception,), time_limit=60, shared=False)
+    def slow():
+        time.sleep(61)
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        slow.delay()
+        sim.run()
+
+    [task] = sim.trace.tasks.values()
+    assert ([attempt.state for attempt in task.attempts], task.retries) == (["FAILURE"], [])

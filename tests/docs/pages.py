@@ -41,6 +41,11 @@ def pages():
     return sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 
 
+def played_pages():
+    """Those whose code is run here. The pages of traps are written from scenarios, which are run as tests themselves."""
+    return [page for page in pages() if page.parent.name != "traps"]
+
+
 def blocks(page):
     text = page.read_text()
     for fence in _FENCE.finditer(text):

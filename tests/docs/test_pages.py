@@ -6,24 +6,10 @@ import sys
 
 import pytest
 from ruamel.yaml import YAML
-from tests.docs.pages import DOCS, ROOT, blocks, pages, play
-
-_LANGUAGES = {
-    "python",
-    "yaml",
-    "toml",
-    "console",
-    "sh",
-    "text",
-    "json",
-    "markdown",
-    "{toctree}",
-    "{generated}",
-    "{eval-rst}",
-}
+from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", played_pages(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path):
     play(page, tmp_path)
 
