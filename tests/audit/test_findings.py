@@ -94,6 +94,11 @@ def said(task, kind):
             ],
         ),
         (
+            "loud",
+            "left-out",
+            ["__call__ and apply_async of its class did not run: what it may add to retries is not in these figures"],
+        ),
+        (
             "by_hand_counting",
             "by-hand",
             [

@@ -97,13 +97,15 @@ def test_the_app_is_given_back(report):
 def test_figures_do_not_depend_on_the_number_of_processes_or_on_the_other_tasks(report):
     names = ["jitter", "fixed", "by_hand_uniform"]
 
-    alone = audit("tests.audit.audited:app", tasks=names, jobs=1)
-    together = audit("tests.audit.audited:app", tasks=names, jobs=2)
+    alone = audit("tests.audit.audited:app", tasks=names, copies=12, jobs=1)
+    together = audit("tests.audit.audited:app", tasks=names, copies=12, jobs=2)
 
     assert alone.as_json() == together.as_json()
 
 
 def test_another_seed_draws_other_jitter():
-    first, second = (audit("tests.audit.audited:app", tasks=["jitter"], jobs=1, seed=seed) for seed in (1, 2))
+    first, second = (
+        audit("tests.audit.audited:app", tasks=["jitter"], copies=12, jobs=1, seed=seed) for seed in (1, 2)
+    )
 
     assert first.tasks[0].rows[0].coverage.chains != second.tasks[0].rows[0].coverage.chains

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CLIPPED = "clipped"  # a backoff that its maximum cuts off
     UNKNOWN_NAME = "unknown-name"  # a setting that Celery never reads
     BY_HAND = "by-hand"  # self.retry in the body, which needs a test
+    LEFT_OUT = "left-out"  # code of the task's class that may have a say in its retries, and did not run
     NOT_PLAYED = "not-played"  # the audit cannot say
 
 

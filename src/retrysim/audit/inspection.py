@@ -18,6 +18,9 @@ from retrysim.audit.stage import overridden
 from retrysim.audit.stand_in import BodyReplaced, exception_for
 from retrysim.audit.unknown_names import unknown_in_retry_kwargs, unknown_on_task
 
+#: Of what a class may override and the audit leaves out, what can have a say in retries.
+_AROUND = frozenset({"__call__", "apply_async"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
@@ -80,7 +83,7 @@ def _policies(
         yield Policy(
             task=task.name,
             key=task.name,
-            print=("automatic" if settings.is_automatic else "none", *shared),
+            fingerprint=("automatic" if settings.is_automatic else "none", *shared),
             refuse=_raising(error),
             most_retries=settings.most_retries,
         )
@@ -91,7 +94,7 @@ def _policies(
         yield Policy(
             task=task.name,
             key=key,
-            print=(key, *shared),
+            fingerprint=(key, *shared),
             refuse=_retrying(call),
             most_retries=most_retries,
         )
@@ -124,6 +127,9 @@ def _findings(
     if error is None:
         text = "dont_autoretry_for excepts all that autoretry_for names: it is never retried"
         yield Finding(kind=Kind.NO_EFFECT, text=text)
+    if around := [name for name in overridden(task) if name in _AROUND]:
+        text = f"{' and '.join(around)} of its class did not run: what it may add to retries is not in these figures"
+        yield Finding(kind=Kind.LEFT_OUT, text=text)
     for call in calls:
         if not call.plain:
             text = f"`{call.source}` (line {call.place}) cannot be judged without its arguments: {call.why_not}"

@@ -31,12 +31,12 @@ _LIMITS = Limits(virtual_ns=1_000_000 * DAY, attempts_per_task=10 * MOST_RETRIES
 class Policy:
     """What happens in the place of a task's body: ``refuse`` raises what lets Celery retry, or retries itself.
 
-    Two policies with the same ``print`` are one: what decides about their retries is the same.
+    Two policies with the same ``fingerprint`` are one: what decides about their retries is the same.
     """
 
     task: str
     key: str
-    print: Hashable
+    fingerprint: Hashable
     refuse: Callable[[Any], None]
     most_retries: int | None
 
@@ -54,7 +54,7 @@ class Playing:
     most_copies: int = 400
 
     def copies(self, retries: int) -> int:
-        return max(10, min(self.most_copies, self.attempts // (retries + 1)))
+        return min(self.most_copies, max(10, self.attempts // (retries + 1)))
 
 
 def play(app: Any, policies: Iterable[Policy], playing: Playing) -> dict[str, Coverage | str]:
@@ -105,7 +105,7 @@ def _play_one(sim: Simulation, task: Any, policy: Policy, playing: Playing) -> C
 
     Each task draws from a stream of its own: its figures are the same alone and among others.
     """
-    random.seed(f"{playing.seed}/{policy.print}")
+    random.seed(f"{playing.seed}/{policy.fingerprint}")
     before = random.getstate()
     chains = _copies(sim, task, _PILOTS)
     if random.getstate() == before and len(set(chains)) == 1:

@@ -17,7 +17,7 @@ from retrysim.audit.report import AppReport, Row, TaskReport
 from retrysim.durations import format_duration
 
 #: Nothing is wrong in what these say; the rest is a warning.
-_PLAIN = frozenset({Kind.LOST, Kind.CLIPPED, Kind.BY_HAND, Kind.TIME_LIMIT})
+_PLAIN = frozenset({Kind.LOST, Kind.CLIPPED, Kind.BY_HAND, Kind.TIME_LIMIT, Kind.LEFT_OUT})
 AS_IF_REACHED = "A call of retry in a body (NAME:LINE) is judged as if every attempt came to it. "
 NOTHING_ELSE_RAN = (
     "Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, "

@@ -45,6 +45,14 @@ Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wr
 @click.option("--seeds", metavar="N", type=click.IntRange(min=1), default=3, show_default=True, help="... so often.")
 @click.option("--fail-if", "thresholds", metavar="THRESHOLD", multiple=True, help="Exit with 1 where this is so.")
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="What jitter is drawn from.")
+@click.option(
+    "--copies",
+    metavar="N",
+    type=click.IntRange(min=2),
+    default=400,
+    show_default=True,
+    help="Play jitter so often, at most.",
+)
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="How many processes play.  [default: all cores]")
 @show_traceback
 def audit(
@@ -60,6 +68,7 @@ def audit(
     seeds: int,
     thresholds: tuple[str, ...],
     seed: int,
+    copies: int,
     jobs: int | None,
     traceback: bool,
 ) -> None:
@@ -75,7 +84,7 @@ def audit(
         limits = [parse_threshold(text) for text in thresholds]
         with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
             with progress("policies") as on_progress:
-                report = audit_app(app, tasks=tasks, seed=seed, jobs=jobs, on_progress=on_progress)
+                report = audit_app(app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress)
             contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
         _print(report, contest, as_json=as_json, as_markdown=as_markdown)
         crossed = [message for limit in limits for message in limit.crossed_by(report)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -32,17 +33,19 @@ def audit(
     *,
     tasks: Sequence[str] = (),
     seed: int = 0,
+    copies: int = 400,
     jobs: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> AppReport:
     """Audit the app that ``celery -A`` would find; ``tasks`` are names, or ends of names, of those to look at.
 
+    A policy that draws random numbers is played ``copies`` times at most, less often where there are many.
     ``jobs`` is how many processes play (by default one for each core); the figures do not depend on it.
     """
     found = import_app(app, {})
     names = _chosen(found, app, tasks)
     inspections = [inspect_task(found, name) for name in names]
-    played = _play_all(app, inspections, seed, jobs or cores(), on_progress)
+    played = _play_all(app, inspections, Playing(seed=seed, most_copies=copies), jobs or cores(), on_progress)
     broker = broker_facts(found)
     return AppReport(
         app=app,
@@ -77,23 +80,23 @@ def _app_findings(app: Any) -> Iterator[Finding]:
 def _play_all(
     app: str,
     inspections: list[Inspection],
-    seed: int,
+    asked: Playing,
     jobs: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> dict[str, Coverage | str]:
     """What each policy covers, by its key: policies that are one are played once."""
     policies = [policy for inspection in inspections for policy in inspection.policies]
-    firsts = list({policy.print: policy for policy in reversed(policies)}.values())[::-1]
+    firsts = list({policy.fingerprint: policy for policy in reversed(policies)}.values())[::-1]
     retrying = {inspection.name for inspection in inspections if inspection.way != "none"}
     shares = sum(policy.task in retrying for policy in firsts)
-    playing = Playing(seed=seed, attempts=min(_MOST_FOR_ONE_POLICY, _ATTEMPTS // max(1, shares)))
+    playing = replace(asked, attempts=min(_MOST_FOR_ONE_POLICY, _ATTEMPTS // max(1, shares)))
     played: dict[str, Coverage | str] = {}
     for part in _play_in_parts(app, [(policy.task, policy.key) for policy in firsts], playing, jobs):
         played.update(part)
         if on_progress is not None:
             on_progress(len(played), len(firsts))
-    by_print = {policy.print: played[policy.key] for policy in firsts}
-    return {policy.key: by_print[policy.print] for policy in policies}
+    by_fingerprint = {policy.fingerprint: played[policy.key] for policy in firsts}
+    return {policy.key: by_fingerprint[policy.fingerprint] for policy in policies}
 
 
 def _play_in_parts(
