@@ -81,7 +81,7 @@ def _play_batch(app: Any, batch: list[Policy], playing: Playing, played: dict[st
         for policy in batch:
             task = app.tasks[policy.task]
             replace_body(undo, task, _body(task, policy))
-        with Simulation(seed=playing.seed, limits=_LIMITS) as sim:
+        with Simulation(seed=playing.seed, broker="memory", limits=_LIMITS) as sim:
             sim.start_worker(app)
             for index, policy in enumerate(batch):
                 try:

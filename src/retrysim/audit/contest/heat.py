@@ -97,7 +97,7 @@ def _play(app: Any, task_name: str, attempt: Attempt, workload: Workload, seed: 
         set_stage(undo, app)
         task, apis = app.tasks[task_name], list[LimitedApi]()
         replace_body(undo, task, lambda *_args, **_kwargs: attempt(task, apis[0]))
-        with Simulation(seed=seed, limits=_LIMITS) as sim:
+        with Simulation(seed=seed, broker="memory", limits=_LIMITS) as sim:
             sim.start_worker(app)
             random.seed(f"{seed}/{task_name}")
             apis.append(LimitedApi(workload, sim.environment.clock))
