@@ -66,3 +66,9 @@ def test_the_two_commands_of_the_readme_need_nothing_else():
 def test_every_linked_file_is_there():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_audit_of_the_readme_is_that_of_the_tutorial():
+    [audited] = blocks("console")
+
+    assert audited.rstrip("\n") in (ROOT / "docs/tutorial.md").read_text()

@@ -6,6 +6,9 @@ The search is by identity over all objects of the interpreter, so a new default 
 
 import subprocess
 import sys
+from types import ModuleType
+
+from retrysim import Simulation
 
 PROGRAM = r'''
 import datetime, gc, sys, time, types
@@ -73,3 +76,19 @@ def test_no_real_clock_is_left_in_celery_kombu_vine_billiard_amqp_redis_fakeredi
 
     assert ran.stderr == ""
     assert set(ran.stdout.splitlines()) == HARMLESS
+
+
+def test_a_lazy_object_in_a_module_is_not_evaluated(monkeypatch):
+    """Django's settings are one: asked for their class, they look for a module that may not be there."""
+
+    class Lazy:
+        @property
+        def __class__(self):
+            raise AssertionError("it was evaluated")
+
+    module = ModuleType("module_with_a_lazy_object")
+    module.settings = Lazy()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    with Simulation():
+        assert type(module.settings) is Lazy

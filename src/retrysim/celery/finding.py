@@ -22,7 +22,7 @@ def find_app(app: Any) -> Any:
     try:
         found = celery_find_app(app)
     except Exception as error:
-        raise AppError(_explain(app, error)) from error
+        raise AppError(explain_import_error(app, error)) from error
     except SystemExit as error:
         raise AppError(f"the app {app!r} cannot be imported: it ended the interpreter ({error!r})") from error
     return _checked(found, repr(app))
@@ -37,7 +37,8 @@ def _checked(app: Any, named: str) -> Any:
     return app
 
 
-def _explain(name: str, error: Exception) -> str:
+def explain_import_error(name: str, error: Exception) -> str:
+    """Why an app, or a module of its tasks, cannot be imported: what was raised, and where."""
     reason = traceback.format_exception_only(error)[-1].strip()
     message = f"the app {name!r} cannot be imported: {reason}{_place(error)}"
     if variable := _missing_variable(error):

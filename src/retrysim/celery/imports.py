@@ -16,8 +16,9 @@ from typing import Any
 
 from celery import _state
 
-from retrysim.celery.finding import find_app
+from retrysim.celery.finding import explain_import_error, find_app
 from retrysim.celery.hosting import prepare
+from retrysim.errors import AppError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,10 @@ def import_app(name: str, variables: Mapping[str, str]) -> Any:
         imported.forget()
     before, finalizers = frozenset(sys.modules), frozenset(_state._on_app_finalizers)
     app = find_app(name)
-    prepare(app)
+    try:
+        prepare(app)
+    except Exception as error:
+        raise AppError(explain_import_error(name, error)) from error
     own = frozenset(module for module in sys.modules if module not in before and _is_own(sys.modules[module]))
     shared = frozenset(_state._on_app_finalizers) - finalizers
     _imports()[name] = _Imported(app=app, variables=dict(variables), modules=own, finalizers=shared)

@@ -1,4 +1,4 @@
-"""The command group: ``retrysim run``, ``validate``, ``serve``, ``trace``."""
+"""The command group: ``retrysim run``, ``validate``, ``serve``, ``trace``, ``audit``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import click
 
+from retrysim.cli.audit import audit
 from retrysim.cli.run import run
 from retrysim.cli.serve import serve
 from retrysim.cli.trace import trace
@@ -26,6 +27,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
+main.add_command(audit)
 main.add_command(run)
 main.add_command(validate)
 main.add_command(serve)

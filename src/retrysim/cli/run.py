@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
+from retrysim.cli.importable import current_folder_importable
 from retrysim.cli.outcome import Play
 from retrysim.cli.printer import JsonPrinter, Printer, TextPrinter
 from retrysim.cli.progress import Progress, wants_progress
@@ -52,7 +51,7 @@ def run(
     if report is None:
         report = len(files) == 1 and sys.stdout.isatty()
     printer: Printer = JsonPrinter() if as_json else TextPrinter(report=report)
-    with one_message(with_traceback=traceback), _current_folder_importable():
+    with one_message(with_traceback=traceback), current_folder_importable():
         verdicts = _play_all(files, seed, trace_dir, printer)
     good = all(verdict.is_good for verdict in verdicts)
     raise click.exceptions.Exit(ExitCode.HOLDS if good else ExitCode.FAILS)
@@ -84,14 +83,3 @@ def _make_folder(folder: Path | None) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--trace {folder}: expected a folder that can be written to; {error.strerror}") from None
-
-
-@contextmanager
-def _current_folder_importable() -> Iterator[None]:
-    """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app beside it is found."""
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from retrysim.undo import UndoStack
 
@@ -64,21 +64,26 @@ class _Finder:
 
 
 def _functions(value: object, module_name: str) -> Iterable[FunctionType]:
-    if isinstance(value, FunctionType):
-        return (value,)
-    if isinstance(value, type) and value.__module__ == module_name:
+    if _really_is(value, FunctionType):
+        return (cast(FunctionType, value),)
+    if _really_is(value, type) and vars(value).get("__module__") == module_name:
         return tuple(map(_unwrapped, filter(_is_function, list(vars(value).values()))))
     return ()
 
 
 def _is_function(member: object) -> bool:
-    return isinstance(_unwrapped(member), FunctionType)
+    return _really_is(_unwrapped(member), FunctionType)
 
 
 def _unwrapped(member: Any) -> Any:
-    if isinstance(member, staticmethod | classmethod):
+    if _really_is(member, (staticmethod, classmethod)):
         return member.__func__
-    return member.fget if isinstance(member, property) else member
+    return member.fget if _really_is(member, property) else member
+
+
+def _really_is(value: object, kinds: type | tuple[type, ...]) -> bool:
+    """``isinstance`` asks the object, too, and a lazy one (Django's settings) would be evaluated by the question."""
+    return issubclass(type(value), kinds)
 
 
 def _defaults(function: FunctionType) -> Iterable[object]:

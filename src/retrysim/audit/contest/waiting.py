@@ -1,0 +1,112 @@
+"""The retry policies that people use against a limit: each says how long a refused task waits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+
+from celery.utils.time import get_exponential_backoff_interval
+
+from retrysim.audit.contest.workload import Refusal, Workload
+from retrysim.errors import InputError
+
+#: Seconds that a refused task waits.
+Wait = Callable[[Refusal, Workload], float]
+#: What Celery waits unless told (``Task.default_retry_delay``), and the longest of its backoffs.
+_FIXED = 180
+_LONGEST = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A named policy. ``why`` completes "advice: NAME, because it ..."; a gated one asks before it calls."""
+
+    name: str
+    wait: Wait
+    why: str = ""
+    gated: bool = False
+
+
+def _exponential(refusal: Refusal, _workload: Workload) -> float:
+    return float(get_exponential_backoff_interval(1, refusal.retries, _LONGEST, full_jitter=False))
+
+
+def _full_jitter(refusal: Refusal, _workload: Workload) -> float:
+    return float(get_exponential_backoff_interval(1, refusal.retries, _LONGEST, full_jitter=True))
+
+
+def _equal_jitter(refusal: Refusal, workload: Workload) -> float:
+    half = _exponential(refusal, workload) / 2
+    return half + random.uniform(0, half)
+
+
+def _at_reset(refusal: Refusal, _workload: Workload) -> float:
+    return refusal.reset_in
+
+
+def _at_reset_with_jitter(refusal: Refusal, workload: Workload) -> float:
+    return refusal.reset_in + random.uniform(0, workload.limit.window_ns / 1e9)
+
+
+def _in_slots(refusal: Refusal, workload: Workload) -> float:
+    """The n-th refused call takes the n-th place after the reset: a counter that all workers share (Redis INCR)."""
+    return refusal.reset_in + place(refusal.refused_before, workload)
+
+
+def place(number: int, workload: Workload) -> float:
+    """Seconds after a reset at which place ``number`` is: so many in a window, evenly in it."""
+    window, rest = divmod(number, workload.limit.amount)
+    seconds = workload.limit.window_ns / 1e9
+    return window * seconds + rest * seconds / workload.limit.amount
+
+
+ALL: Mapping[str, Waiting] = MappingProxyType(
+    {
+        waiting.name: waiting
+        for waiting in (
+            Waiting(name="fixed 180s", wait=lambda _refusal, _workload: _FIXED),
+            Waiting(name="exponential", wait=_exponential),
+            Waiting(name="full jitter", wait=_full_jitter),
+            Waiting(name="equal jitter", wait=_equal_jitter),
+            Waiting(name="at reset", wait=_at_reset, why="waits until the API opens, and no longer"),
+            Waiting(
+                name="at reset + jitter",
+                wait=_at_reset_with_jitter,
+                why="waits until the API opens, and does not come back all at once",
+            ),
+            Waiting(
+                name="slots",
+                wait=_in_slots,
+                why="gives each refused task a place of its own after the reset (a shared counter), so that no place "
+                "is taken twice and one retry is enough",
+            ),
+            Waiting(
+                name="shared gate",
+                wait=_in_slots,
+                why="takes a place before it calls (a shared counter), so that nothing is ever refused",
+                gated=True,
+            ),
+        )
+    }
+)
+
+
+def named(name: str) -> Waiting:
+    """The policy of that name, or the function that ``module:function`` names: ``wait(retries, reset_in)``, seconds."""
+    if name in ALL:
+        return ALL[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise InputError(f"--policy {name!r}: expected module:function, a function of (retries, reset_in) in seconds")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"--policy {name!r} cannot be imported: {error}") from error
+    return Waiting(
+        name=name,
+        wait=lambda refusal, _workload: float(found(refusal.retries, refusal.reset_in)),
+        why="is your own",
+    )

@@ -1,0 +1,148 @@
+"""An audit as text for a person: a table and sentences, 80 columns wide, in colours only on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from retrysim.audit.chain import WINDOWS_NS, Coverage
+from retrysim.audit.finding import Finding, Kind
+from retrysim.audit.findings import percent, shown
+from retrysim.audit.report import AppReport, Row, TaskReport
+from retrysim.durations import format_duration
+
+#: Nothing is wrong in what these say; the rest is a warning.
+_PLAIN = frozenset({Kind.LOST, Kind.CLIPPED, Kind.BY_HAND, Kind.TIME_LIMIT, Kind.LEFT_OUT})
+AS_IF_REACHED = "A call of retry in a body (NAME:LINE) is judged as if every attempt came to it. "
+NOTHING_ELSE_RAN = (
+    "Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, "
+    "signal receivers and bootsteps were left out. Windows are closed from the first attempt on."
+)
+
+
+def render(report: AppReport) -> RenderableType:
+    """The whole audit."""
+    parts: list[RenderableType] = [_heading(report)]
+    retrying = [task for task in report.tasks if task.retries]
+    if retrying:
+        parts.append(_table(report, retrying))
+        parts.append(Text(""))
+    parts.append(_sentences(report))
+    parts += _by_hand(report)
+    parts.append(Text(f"\n{footnote(report)}", style="dim"))
+    return Group(*parts)
+
+
+def footnote(report: AppReport) -> str:
+    """What was run, and what was assumed."""
+    judged_by_hand = any(task.by_hand and task.rows for task in report.tasks)
+    return (AS_IF_REACHED if judged_by_hand else "") + NOTHING_ELSE_RAN
+
+
+def _heading(report: AppReport) -> Text:
+    ways = {way: sum(task.way == way for task in report.tasks) for way in ("automatic", "by hand", "none")}
+    counts = f"{ways['automatic']} retried by Celery, {ways['by hand']} by hand, {ways['none']} not at all"
+    total = len(report.tasks)
+    return Text(f"{report.app}: {total} {'task' if total == 1 else 'tasks'}: {counts}\n", style="bold")
+
+
+def short_names(report: AppReport) -> dict[str, str]:
+    """Each task's name, as short as it can be told from the others: its last words."""
+    short = {task.name: task.name.rpartition(".")[2] for task in report.tasks}
+    taken = Counter(short.values())
+    return {name: last if taken[last] == 1 else name for name, last in short.items()}
+
+
+def _table(report: AppReport, tasks: list[TaskReport]) -> Table:
+    title = "lost when the API is closed for"
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        title=title,
+        title_justify="right",
+        title_style="",
+    )
+    table.add_column("task", overflow="fold", ratio=1)
+    table.add_column("retries", justify="right", no_wrap=True)
+    table.add_column("covers", justify="right", no_wrap=True)
+    for ns in WINDOWS_NS:
+        table.add_column(format_duration(ns), justify="right", no_wrap=True)
+    names = short_names(report)
+    for task in tasks:
+        for row in task.rows or (None,):
+            table.add_row(_label(names[task.name], task, row), *cells(row))
+    return table
+
+
+def _label(name: str, task: TaskReport, row: Row | None) -> str:
+    line = "" if row is None else row.label.removeprefix(task.name)
+    return name + line
+
+
+def cells(row: Row | None) -> list[str]:
+    """Retries, what they cover, and the share that is lost in each window."""
+    if row is None or row.coverage is None:
+        return ["?", "needs a test", *("" for _ in WINDOWS_NS)]
+    coverage = row.coverage
+    if coverage.endless:
+        return ["no end", "no end", *("0%" for _ in WINDOWS_NS)]
+    return [_range(coverage), _covers(coverage), *(percent(coverage.lost(ns)) for ns in WINDOWS_NS)]
+
+
+def _range(coverage: Coverage) -> str:
+    spread = coverage.retries
+    return str(spread.least) if spread.is_one else f"{spread.least}..{spread.most}"
+
+
+def _covers(coverage: Coverage) -> str:
+    span = coverage.span
+    return shown(span.least) if span.is_one else f"{shown(span.least)}/{shown(span.median)}/{shown(span.most)}"
+
+
+def _sentences(report: AppReport) -> Table:
+    names = short_names(report)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for finding in report.findings:
+        grid.add_row(*_bullet(finding, ""))
+    for finding, tasks in grouped(report):
+        grid.add_row(*_bullet(finding, told_together([names[task] for task in tasks])))
+    return grid
+
+
+def grouped(report: AppReport) -> list[tuple[Finding, list[str]]]:
+    """Each sentence once, with the tasks that it is true of; warnings first."""
+    tasks: dict[Finding, list[str]] = {}
+    for task in report.tasks:
+        for finding in task.all_findings:
+            tasks.setdefault(finding, [])
+            if task.name not in tasks[finding]:
+                tasks[finding].append(task.name)
+    return sorted(tasks.items(), key=lambda entry: entry[0].kind in _PLAIN)
+
+
+def told_together(names: list[str], most: int = 3) -> str:
+    """``a, b, c and 9 more``."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def _bullet(finding: Finding, names: str) -> tuple[Text, Text]:
+    sign = Text("-") if finding.kind in _PLAIN else Text("!", style="yellow")
+    return sign, Text.assemble((names, "bold"), ": " if names else "", finding.text)
+
+
+def _by_hand(report: AppReport) -> Iterable[RenderableType]:
+    wanting = [task for task in report.tasks if any(not call.plain for call in task.by_hand)]
+    if not wanting:
+        return
+    yield Text("\nWhat these do depends on what their bodies meet. Write a test for each:")
+    for task in wanting:
+        yield Text(f"  retrysim new {task.name}", style="bold")

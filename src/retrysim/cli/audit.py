@@ -1,0 +1,137 @@
+"""``retrysim audit``: what each task's retry policy outlives, with no test written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
+import click
+
+from retrysim.cli.ending import ExitCode, one_message, show_traceback
+from retrysim.cli.importable import current_folder_importable
+from retrysim.errors import InputError
+
+if TYPE_CHECKING:
+    from retrysim.audit import AppReport
+    from retrysim.audit.contest import Contest
+
+_EPILOG = """\b
+Examples:
+  retrysim audit proj
+  retrysim audit proj.celery:app --task fetch --fail-if 'lost(15m) > 0%'
+  retrysim audit proj --policies --tasks 400 --limit '180 per 15 minutes'
+\b
+--fail-if takes `lost(WINDOW)`, `span` or `retries` with <, <=, > or >= and a value, or a kind of
+finding (`edge`, `no-effect`, `unknown-name`, `visibility-timeout`, `expires`, ...). It judges the
+tasks that retry, and may be given several times.
+\b
+Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wrong,
+3 when retrysim itself fails.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("app")
+@click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
+@click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
+@click.option("--tasks", "number", metavar="N", default=400, show_default=True, help="... of so many tasks at once.")
+@click.option("--limit", default="180 per 15 minutes", show_default=True, help="... against this limit.")
+@click.option("--max-retries", default="3", show_default=True, help="... with so many retries, or `none`: no end.")
+@click.option("--policy", "callables", metavar="MODULE:FUNCTION", multiple=True, help="... and under this one, too.")
+@click.option("--seeds", metavar="N", type=click.IntRange(min=1), default=3, show_default=True, help="... so often.")
+@click.option("--fail-if", "thresholds", metavar="THRESHOLD", multiple=True, help="Exit with 1 where this is so.")
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="What jitter is drawn from.")
+@click.option(
+    "--copies",
+    metavar="N",
+    type=click.IntRange(min=2),
+    default=400,
+    show_default=True,
+    help="Play jitter so often, at most.",
+)
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="How many processes play.  [default: all cores]")
+@show_traceback
+def audit(
+    app: str,
+    tasks: tuple[str, ...],
+    as_json: bool,
+    as_markdown: bool,
+    policies: bool,
+    number: int,
+    limit: str,
+    max_retries: str,
+    callables: tuple[str, ...],
+    seeds: int,
+    thresholds: tuple[str, ...],
+    seed: int,
+    copies: int,
+    jobs: int | None,
+    traceback: bool,
+) -> None:
+    """Say how long an outage each task's retry policy outlives. APP is what `celery -A` takes; nothing of it runs but
+    its retry policies."""
+    if as_json and as_markdown:
+        raise click.UsageError("expected --json or --markdown, not both")
+    with one_message(with_traceback=traceback), current_folder_importable():
+        from retrysim.audit import audit as audit_app
+        from retrysim.audit.threshold import parse_threshold
+        from retrysim.cli.terminal import progress
+
+        limits = [parse_threshold(text) for text in thresholds]
+        with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
+            with progress("policies") as on_progress:
+                report = audit_app(app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress)
+            contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
+        _print(report, contest, as_json=as_json, as_markdown=as_markdown)
+        crossed = [message for limit in limits for message in limit.crossed_by(report)]
+    for message in crossed:
+        click.echo(message, err=True)
+    raise click.exceptions.Exit(ExitCode.FAILS if crossed else ExitCode.HOLDS)
+
+
+def _contest(
+    report: AppReport,
+    number: int,
+    limit: str,
+    max_retries: str,
+    callables: tuple[str, ...],
+    seeds: int,
+    jobs: int | None,
+) -> Contest:
+    from retrysim.audit.contest import Workload, contestants, hold
+    from retrysim.cli.terminal import progress
+    from retrysim.ratelimit.rate import Rate
+
+    workload = Workload(tasks=number, limit=Rate.parse(limit), max_retries=_retries(max_retries))
+    those = contestants(report, callables)
+    with progress("contest") as on_progress:
+        return hold(report.app, workload, those, seeds=seeds, jobs=jobs, on_progress=on_progress)
+
+
+def _retries(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    if not text.isdigit():
+        raise InputError(f"--max-retries {text!r}: expected a whole number, or none")
+    return int(text)
+
+
+def _print(report: AppReport, contest: Contest | None, *, as_json: bool, as_markdown: bool) -> None:
+    if as_json:
+        told = {} if contest is None else {"contest": contest.as_json()}
+        click.echo(json.dumps({**report.as_json(), **told}))
+    elif as_markdown:
+        from retrysim.audit.contest.drawing import contest_markdown
+        from retrysim.audit.markdown import markdown
+
+        click.echo(markdown(report) + ("" if contest is None else f"\n\n{contest_markdown(contest)}"))
+    else:
+        from retrysim.audit.contest.drawing import render as render_contest
+        from retrysim.audit.text import render
+        from retrysim.cli.terminal import say
+
+        say(render(report), *([] if contest is None else [render_contest(contest)]))

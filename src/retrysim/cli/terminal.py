@@ -1,0 +1,42 @@
+"""What people read: 80 columns where there is no terminal, colours only on one, ``NO_COLOR`` respected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console, RenderableType
+from rich.progress import Progress
+
+#: Where the width is not known: in a pipe, in CI, in a test.
+WIDTH = 80
+
+
+def say(*what: RenderableType) -> None:
+    """Print to standard output, without the blanks with which rich fills its lines."""
+    on_terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if on_terminal else WIDTH, highlight=False)
+    with console.capture() as capture:
+        for one in what:
+            console.print(one)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while something goes on, gone when it is over; nothing where there is no terminal.
+
+    It is drawn when something was done: a thread that draws it meanwhile would make forking unsafe.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(what, total=None)
+
+        def draw(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, refresh=True)
+
+        yield draw

@@ -1,0 +1,203 @@
+"""``retrysim audit``: the table, its other forms, and the line that CI holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from celery import _state
+
+APP = """\
+from celery import Celery
+
+print("hello from the app")
+app = Celery("shop", broker="redis://nowhere.invalid/0")
+
+
+@app.task(autoretry_for=(OSError,), max_retries=5)
+def sync_stock(shop_id): ...
+
+
+@app.task(autoretry_for=(OSError,), retry_backoff=60, retry_jitter=False)
+def push_order(order_id): ...
+
+
+@app.task(bind=True)
+def send_mail(self, to):
+    raise self.retry(countdown=to.patience)
+
+
+@app.task
+def clean(): ...
+"""
+
+TABLE = """\
+shop_tasks: 4 tasks: 2 retried by Celery, 1 by hand, 1 not at all
+
+                            lost when the API is closed for
+task        retries        covers  1s  1m   15m    1h    1d
+───────────────────────────────────────────────────────────
+push_order        3            7m  0%  0%  100%  100%  100%
+send_mail         ?  needs a test
+sync_stock        5           15m  0%  0%    0%  100%  100%
+
+! sync_stock: the last try falls exactly on the end of a window of 15m: it is
+  served if the API is not a moment late, and refused if it is
+- clean: not retried: the first error ends it in FAILURE
+- push_order: retries 3 times within 7m, then ends in FAILURE: a window of 1m is
+  outlived, one of 15m costs every task
+- send_mail: `self.retry(countdown=to.patience)` (line 17) cannot be judged
+  without its arguments: it depends on `to`
+- sync_stock: retries 5 times within 15m, then ends in FAILURE: a window of 15m
+  is outlived, one of 1h costs every task
+
+What these do depends on what their bodies meet. Write a test for each:
+  retrysim new shop_tasks.send_mail
+
+Only retry policies ran, on a simulated worker: each body was replaced by one
+that fails, and hooks, routers, signal receivers and bootsteps were left out.
+Windows are closed from the first attempt on.
+"""
+
+MARKDOWN = """\
+## Retries of `shop_tasks`
+
+| task | retries | covers | lost in 1s | lost in 1m | lost in 15m | lost in 1h | lost in 1d |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| `shop_tasks.push_order` | 3 | 7m | 0% | 0% | 100% | 100% | 100% |
+
+- **lost**: `shop_tasks.push_order`: retries 3 times within 7m, then ends in FAILURE: a window of 1m is outlived, \
+one of 15m costs every task
+
+Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, \
+signal receivers and bootsteps were left out. Windows are closed from the first attempt on.
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    (tmp_path / "shop_tasks.py").write_text(APP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop_tasks", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Celery gives every app of a process the tasks of all others: the apps of other tests are not there."""
+    own = {one for one in _state._on_app_finalizers if one.__module__ == "celery.app.builtins"}
+    monkeypatch.setattr(_state, "_on_app_finalizers", own)
+
+
+def test_a_table_and_a_sentence_for_each_finding(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--jobs", "1")
+
+    assert (ended.code, ended.out) == (0, TABLE)
+
+
+def test_markdown(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--task", "push_order", "--markdown", "--jobs", "1")
+
+    assert (ended.code, ended.out) == (0, MARKDOWN)
+
+
+def test_json_and_nothing_else_is_printed(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--task", "sync_stock", "--json", "--jobs", "1")
+
+    answer = json.loads(ended.out)
+    [task] = answer["tasks"]
+    assert (ended.code, answer["app"], task["task"], task["way"]) == (
+        0,
+        "shop_tasks",
+        "shop_tasks.sync_stock",
+        "automatic",
+    )
+    assert task["policies"][0]["played"] == {
+        "copies": 1,
+        "retries": {"min": 5, "median": 5, "max": 5},
+        "span": {"min": 900.0, "median": 900.0, "max": 900.0},
+        "longest_delay": 180.0,
+        "lost": {"1s": 0.0, "1m": 0.0, "15m": 0.0, "1h": 1.0, "1d": 1.0},
+        "ends_in": ["FAILURE"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("threshold", "crossed"),
+    [
+        ("lost(15m) > 0%", "shop_tasks.push_order: loses 100% in a window of 15m"),
+        ("lost(15 minutes) >= 0.5", "shop_tasks.push_order: loses 100% in a window of 15m"),
+        ("span < 10 minutes", "shop_tasks.push_order: its retries cover 7m"),
+        ("retries <= 3", "shop_tasks.push_order: is retried 3 times"),
+        (
+            "edge",
+            "shop_tasks.sync_stock: the last try falls exactly on the end of a window of 15m: it is served if the API is "
+            "not a moment late, and refused if it is",
+        ),
+    ],
+)
+def test_a_crossed_threshold_exits_1_and_says_which(retrysim, shop, threshold, crossed):
+    ended = retrysim("audit", "shop_tasks", "--fail-if", threshold, "--jobs", "1")
+
+    assert ended.code == 1
+    assert f"--fail-if {threshold!r}: {crossed}\n" in ended.err
+
+
+def test_thresholds_that_hold_exit_0(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--fail-if", "lost(1m) > 0%", "--fail-if", "no-effect", "--jobs", "1")
+
+    assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (
+            "egde",
+            "--fail-if 'egde': expected lost(WINDOW), span or retries with <, <=, > or >= and a value, such as "
+            "'lost(15m) > 0%' or 'span < 15 minutes', or a kind of finding; did you mean 'edge'?",
+        ),
+        ("lost(15m) > lots", "--fail-if 'lost(15m) > lots': 'lots' is no share: expected one such as 10%"),
+        ("retries < few", "--fail-if 'retries < few': 'few' is no number of retries: expected a whole number"),
+        (
+            "span < 3 parsecs",
+            "--fail-if 'span < 3 parsecs': '3 parsecs' is no duration: 'parsecs' is no unit of time; expected seconds, "
+            'a timedelta, or a text such as "15 minutes", "2.5s", "1h30m"',
+        ),
+    ],
+)
+def test_a_wrong_threshold_exits_2(retrysim, shop, threshold, message):
+    ended = retrysim("audit", "shop_tasks", "--fail-if", threshold)
+
+    assert (ended.code, ended.err) == (2, message + "\n")
+
+
+def test_an_unknown_task_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--task", "push_ordre")
+
+    assert ended.code == 2
+    assert ended.err.endswith("the app 'shop_tasks' has no task 'push_ordre'; did you mean 'push_order'?\n")
+
+
+def test_an_app_without_tasks_exits_2(retrysim, tmp_path, monkeypatch):
+    (tmp_path / "empty_app.py").write_text("from celery import Celery\napp = Celery('empty', set_as_current=False)\n")
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit", "empty_app")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "the app 'empty_app' has no tasks: expected some beside Celery's own; is a module not imported?\n",
+    )
+
+
+def test_a_module_that_cannot_be_imported_exits_2(retrysim, tmp_path, monkeypatch):
+    text = "from celery import Celery\napp = Celery('broken', include=['broken_tasks'])\n"
+    (tmp_path / "broken_app.py").write_text(text)
+    (tmp_path / "broken_tasks.py").write_text("raise ValueError('no DATABASE_URL')\n")
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit", "broken_app")
+
+    assert ended.code == 2
+    assert ended.err == ("the app 'broken_app' cannot be imported: ValueError: no DATABASE_URL (broken_tasks.py:1)\n")

@@ -1,0 +1,37 @@
+"""The documentation keeps its word: every block of code is run, every page is reached, every link leads somewhere."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
+
+
+@pytest.mark.parametrize("page", played_pages(), ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path):
+    play(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS)))
+def test_every_link_to_a_file_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_the_documentation_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx", reason="the documentation is built where `.[docs]` is installed")
+
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(tmp_path)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert built.returncode == 0, built.stderr
+
+
+def test_the_workflow_to_copy_is_one():
+    [workflow] = [block.text for block in blocks(DOCS / "how-to/run-in-ci.md") if block.language == "yaml"]
+
+    assert list(YAML(typ="safe").load(workflow)["jobs"]) == ["retries"]
