@@ -121,7 +121,7 @@ def _elapsed(expected: int, run: Run) -> Iterator[Problem]:
 
 
 def _timelines(expected: Mapping[str, int], run: Run) -> Iterator[Problem]:
-    actual = Counter(task.timeline for task in run.trace.tasks.values())
+    actual: Counter[str] = Counter(task.timeline for task in run.trace.tasks.values())
     for timeline in sorted({*expected, *actual}):
         if expected.get(timeline, 0) != actual[timeline]:
             task = next((t for t in run.trace.tasks.values() if t.timeline == timeline), None)

@@ -18,13 +18,16 @@ from retrysim.trace.events import (
     WorkerReady,
     WorkerStopped,
 )
-from retrysim.trace.history import TaskHistory, Trace, is_named
+from retrysim.trace.history import Attempt, TaskHistory, Trace, is_named
+from retrysim.trace.line import Line, aligned
 from retrysim.trace.ndjson import dump_ndjson, load_ndjson
 
 __all__ = [
     "ApiCalled",
+    "Attempt",
     "Event",
     "FaultFired",
+    "Line",
     "RunEnded",
     "TaskFailed",
     "TaskHistory",
@@ -40,6 +43,7 @@ __all__ = [
     "WorkerLogged",
     "WorkerReady",
     "WorkerStopped",
+    "aligned",
     "dump_ndjson",
     "is_named",
     "load_ndjson",
