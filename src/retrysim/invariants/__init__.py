@@ -17,6 +17,9 @@ from retrysim.invariants.tasks import every_task_settles, no_task_fails, no_task
 #: What ``sim.check()`` judges when it is told nothing else.
 DEFAULT: tuple[Invariant, ...] = (every_task_settles, no_task_is_lost, no_task_fails, quota_is_respected)
 
+#: Of these, what may have nothing to judge: a run without limited calls.
+VACUOUS_IS_FINE = frozenset({"quota_is_respected"})
+
 #: Every invariant by its name, as a scenario file writes it.
 _ALL: tuple[Sentence[Any], ...] = (
     every_task_settles,
@@ -37,6 +40,7 @@ BY_NAME: dict[str, Sentence[Any]] = {invariant.__name__: invariant for invariant
 __all__ = [
     "BY_NAME",
     "DEFAULT",
+    "VACUOUS_IS_FINE",
     "Invariant",
     "Joined",
     "Judgement",

@@ -35,8 +35,9 @@ class Sentence(_Composable, Generic[P]):
 
     @property
     def parameters(self) -> list[str]:
-        """The names of the arguments that it takes."""
-        return list(inspect.signature(self._judge).parameters)[1:]
+        """The names of the arguments that it takes by name."""
+        parameters = inspect.signature(self._judge).parameters.values()
+        return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
     @overload
     def __call__(self, trace: Trace, /) -> Judgement: ...  # type: ignore[overload-overlap]  # told apart by a Trace

@@ -9,10 +9,10 @@ from itertools import zip_longest
 from typing import Any
 
 from retrysim.durations import format_duration
-from retrysim.invariants import BY_NAME, DEFAULT, Invariant, judge
+from retrysim.invariants import BY_NAME, DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.nearest import did_you_mean
-from retrysim.scenarios import ALL, Expect, ScenarioItem
+from retrysim.scenarios import ALL, Expect, InvariantCall, ScenarioItem
 from retrysim.trace import ApiCalled, TaskHistory, Trace, is_named
 from retrysim.trace.story import groups_of, story_of
 
@@ -43,23 +43,29 @@ def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
 
 
 def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
-    asked = [_invariant(item, index) for index in range(len(item.expect.invariants or ()))]
+    asked = [_invariant(item, "invariants", index) for index in range(len(item.expect.invariants or ()))]
     if item.expect.retried is not None and item.expect.retried.at_ns == "reset":
         asked.append(BY_NAME["retries_start_at_reset"])
-    defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in _contradicted(item.expect)]
+    names = {base_name(invariant) for invariant in asked}
+    left_out = names | _contradicted(item.expect)
+    defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in left_out]
     everything = list(dict.fromkeys([*asked, *defaults]))
-    fine = frozenset({"quota_is_respected"} - {invariant.__name__ for invariant in asked})
-    return judge(trace, everything, vacuous_is_fine=fine)
+    return judge(trace, everything, vacuous_is_fine=VACUOUS_IS_FINE - names)
 
 
-def _invariant(item: ScenarioItem, index: int) -> Invariant:
-    call = (item.expect.invariants or ())[index]
+def _invariant(item: ScenarioItem, key: str, index: int) -> Invariant:
+    call: InvariantCall = getattr(item.expect, key)[index]
     if call.name not in BY_NAME:
-        message = f"no invariant {call.name!r}{did_you_mean(call.name, BY_NAME)}"
-        raise item.expectation_error("invariants", message, index)
-    if call.arguments:
-        raise item.expectation_error("invariants", f"{call.name} takes no arguments", index)
-    return BY_NAME[call.name]
+        raise item.expectation_error(key, f"no invariant {call.name!r}{did_you_mean(call.name, BY_NAME)}", index)
+    invariant = BY_NAME[call.name]
+    if not call.arguments:
+        return invariant
+    known = invariant.parameters
+    for argument in call.arguments:
+        if argument not in known:
+            hint = did_you_mean(argument, known) or f"; it has {', '.join(known)}"
+            raise item.expectation_error(key, f"{call.name} has no argument {argument!r}{hint}", index)
+    return invariant(**call.arguments)
 
 
 def _contradicted(expect: Expect) -> set[str]:

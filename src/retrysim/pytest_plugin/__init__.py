@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     from retrysim.pytest_plugin.scenario_items import ScenarioFile
 
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Timelines and stories that differ are shown under each other, word under word."""
+    trace = sys.modules.get("retrysim.trace")  # whoever has such a line has imported it
+    if trace is None or op != "==" or not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    if isinstance(left, trace.Line):
+        return [f"{left!r} == {right!r}", *trace.aligned(left, right)]
+    return [f"{left!r} == {right!r}", *trace.aligned(right, left)] if isinstance(right, trace.Line) else None
 
 
 @pytest.fixture

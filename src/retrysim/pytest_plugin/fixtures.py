@@ -21,7 +21,9 @@ def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
     seed = request.config.getoption("--retrysim-seed")
     if seed is not None:
         settings["seed"] = seed
-    return Simulation(**settings)
+    simulation = Simulation(**settings)
+    simulation.replay = f"pytest {request.node.nodeid!r} --retrysim-seed={simulation.seed}"
+    return simulation
 
 
 def fixture(

@@ -21,6 +21,7 @@ from retrysim.trace.events import (
 from retrysim.trace.history import Attempt, TaskHistory, Trace, is_named
 from retrysim.trace.line import Line, aligned
 from retrysim.trace.ndjson import dump_ndjson, load_ndjson
+from retrysim.trace.waste import Waste, waste_of
 
 __all__ = [
     "ApiCalled",
@@ -40,6 +41,7 @@ __all__ = [
     "TaskStarted",
     "TaskSucceeded",
     "Trace",
+    "Waste",
     "WorkerLogged",
     "WorkerReady",
     "WorkerStopped",
@@ -47,4 +49,5 @@ __all__ = [
     "dump_ndjson",
     "is_named",
     "load_ndjson",
+    "waste_of",
 ]
