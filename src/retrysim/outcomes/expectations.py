@@ -29,7 +29,7 @@ class Run:
 
 def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
     """Everything that does not hold: first the invariants that were asked for, then the default ones, then the rest."""
-    findings = _judge_invariants(item, run.trace)
+    findings = [*_judge_invariants(item, run.trace), *_judge_violated(item, run.trace)]
     for key, claim in _CLAIMS.items():
         expected = getattr(item.expect, key)
         if expected is not None and key in item.expect.model_fields_set:
@@ -47,10 +47,20 @@ def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
     if item.expect.retried is not None and item.expect.retried.at_ns == "reset":
         asked.append(BY_NAME["retries_start_at_reset"])
     names = {base_name(invariant) for invariant in asked}
-    left_out = names | _contradicted(item.expect)
+    left_out = names | _contradicted(item.expect) | {call.name for call in item.expect.violates or ()}
     defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in left_out]
     everything = list(dict.fromkeys([*asked, *defaults]))
     return judge(trace, everything, vacuous_is_fine=VACUOUS_IS_FINE - names)
+
+
+def _judge_violated(item: ScenarioItem, trace: Trace) -> Iterator[Finding]:
+    """The invariants that are expected not to hold, and do."""
+    for index in range(len(item.expect.violates or ())):
+        invariant = _invariant(item, "violates", index)
+        judgement = invariant(trace)
+        if not judgement.problems:
+            text = f"expected {invariant.__name__} not to hold, but it does, for {judgement.judged} ({judgement.of})"
+            yield Finding(invariant="violates", problems=(Problem(text=text),))
 
 
 def _invariant(item: ScenarioItem, key: str, index: int) -> Invariant:

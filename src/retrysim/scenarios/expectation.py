@@ -87,6 +87,11 @@ class Expect(Block):
         description="Invariants that hold beside the default ones, by name, with arguments where they take some.",
         examples=[["every_task_settles", {"quota_is_respected": {"fake": "twitter"}}]],
     )
+    violates: IfGiven[Annotated[tuple[Invariant, ...], Field(min_length=1)]] = Field(
+        default=None,
+        description="Invariants that do not hold, by name, with arguments where they take some: that is the finding.",
+        examples=[["no_task_is_lost"], [{"retries_follow_policy": {"countdown": "1 hour"}}]],
+    )
     differs_from: IfGiven[CeleryMode] = Field(
         default=None,
         description="The way of running Celery in which the same tasks do not do the same: that is the finding.",

@@ -65,7 +65,10 @@ def _environment_variables(item: ScenarioItem) -> Iterator[None]:
     with UndoStack() as undo:
         for name, value in item.scenario.spec.env.items():
             undo.set_item(os.environ, name, value)
+        if "TZ" in item.scenario.spec.env:
+            time.tzset()
         yield
+    time.tzset()
 
 
 # -- running -----------------------------------------------------------------------------------------------------------

@@ -198,6 +198,7 @@ class Simulation:
         broker = MemoryBroker(self.environment, self._rules, self._weather)
         self._chosen_broker = broker  # none is needed: a message is delivered as it is sent
         self._eager = EagerRunner(self._host(app), broker, self.environment)
+        self._undo.callback(self._eager.close)
 
     def run_always_eagerly(self, app: Any) -> None:
         """Celery's own ``task_always_eager``: to see what it makes of retries."""
