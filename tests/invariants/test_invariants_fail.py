@@ -336,7 +336,7 @@ def test_joined_invariants_hold_when_both_do_and_are_vacuous_when_one_is():
     assert judge(Trace(events=[sent(), started(), called(), succeeded(), ended()]), [both]) == []
     assert problems(both, sent(), started(), called(), ended()) == [
         "proj.fetch[01234567] did not settle: it is STARTED and will stay so: "
-        "no queue, no timer and no worker holds it any more"
+        "worker-1 ran attempt 1 of it at 12:00:00, and dropped it"
     ]
     assert problems(both, sent(), started(), succeeded(), ended()) == [
         "vacuous: the run had no call of a limited endpoint to judge, so this says nothing"
