@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrysim.pytest_plugin.settings import apply, take_back
+
 if TYPE_CHECKING:
     from retrysim.simulation import Simulation
 
@@ -25,6 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="the seed of every simulation, in place of those in markers and scenario files",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    apply(early_config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    take_back(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -49,8 +49,8 @@ class Simulation:
 
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
     ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
-    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``); ``limits`` say when
-    a run is a runaway.
+    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``), and unless it is
+    ``strict`` they may call any; ``limits`` say when a run is a runaway.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class Simulation:
         seed: int = 0,
         start: str | datetime = START,
         broker: str | None = None,
-        allow: tuple[str, ...] = (),
+        allow: Iterable[str] = (),
+        strict: bool = True,
         limits: Limits | None = None,
     ) -> None:
         self.seed = seed
@@ -74,7 +75,7 @@ class Simulation:
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(lambda: self._weather, self.note_fault)
-        self._network = Network(self.trace, self.environment, allow)
+        self._network = Network(self.trace, self.environment, tuple(allow), strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
         self._undo = UndoStack()
