@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-
 import retrysim
 from retrysim import InputError, Limits, Simulation, Violation
 from retrysim.fakes import API, Twitter

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from retrysim.cli.new import new
 from retrysim.cli.run import run
 from retrysim.cli.serve import serve
 from retrysim.cli.validate import validate
@@ -25,6 +26,7 @@ def main(context: click.Context) -> None:
         context.color = False
 
 
+main.add_command(new)
 main.add_command(run)
 main.add_command(validate)
 main.add_command(serve)

@@ -36,7 +36,7 @@ Exit code: 0 when all expectations hold, 1 when one does not, 2 when the input i
 @show_traceback
 def run(files: tuple[Path, ...], as_json: bool, trace_dir: Path | None, seed: int | None, traceback: bool) -> None:
     """Play scenario files: one item per scenario, seed and value of a list."""
-    with one_message(with_traceback=traceback), _current_folder_importable():
+    with one_message(with_traceback=traceback), current_folder_importable():
         verdicts = _play_all(files, seed, trace_dir, JsonPrinter() if as_json else TextPrinter())
     good = all(verdict.is_good for verdict in verdicts)
     raise click.exceptions.Exit(ExitCode.HOLDS if good else ExitCode.FAILS)
@@ -68,7 +68,7 @@ def _make_folder(folder: Path | None) -> None:
 
 
 @contextmanager
-def _current_folder_importable() -> Iterator[None]:
+def current_folder_importable() -> Iterator[None]:
     """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app beside it is found."""
     folder = str(Path.cwd())
     sys.path.insert(0, folder)
