@@ -104,10 +104,7 @@ def test_it_writes_over_nothing_and_knows_the_tasks_by_their_ends(project):
 
     for arguments, error in (
         (["add"], "scenarios/add.scenario.yaml exists already; remove it, or name another task: retrysim new TASK\n"),
-        (
-            ["push_ordr"],
-            "the app 'shop.celery:app' has no task 'push_ordr' (it has shop.tasks.add, shop.tasks.push_order)\n",
-        ),
+        (["push_ordr"], "the app 'shop.celery:app' has no task 'push_ordr'; did you mean 'shop.tasks.push_order'?\n"),
     ):
         done = new(project, *arguments)
         assert (done.returncode, done.stderr) == (2, error)
