@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from retrysim.errors import (
     Deadlock,
     InputError,
+    InternalError,
     RetrysimError,
     Runaway,
     SimulationError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Deadlock",
     "InputError",
+    "InternalError",
     "Limits",
     "RetrysimError",
     "Runaway",

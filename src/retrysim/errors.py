@@ -12,6 +12,7 @@ RetrysimError
 │   ├── Runaway           a limit of the run was crossed
 │   ├── UnservedHost      a task called a host that no fake serves
 │   └── Unsupported       real Celery can do it, this version of retrysim cannot
+├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
 └── Violation             an invariant does not hold (also an AssertionError)
 """
 
@@ -64,6 +65,10 @@ class UnservedHost(SimulationError):  # noqa: N818
 
 class Unsupported(SimulationError):  # noqa: N818
     """Real Celery can do it; this version of retrysim cannot."""
+
+
+class InternalError(RetrysimError):
+    """A bug in retrysim; the message says where the trace is."""
 
 
 class Violation(RetrysimError, AssertionError):  # noqa: N818

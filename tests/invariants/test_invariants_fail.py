@@ -3,6 +3,7 @@
 import pytest
 
 from retrysim.durations import MINUTE, SECOND
+from retrysim.errors import InputError
 from retrysim.invariants import (
     BY_NAME,
     effects_happen_once,
@@ -13,13 +14,17 @@ from retrysim.invariants import (
     no_two_attempts_overlap,
     nobody_calls_while_limited,
     nothing_runs_after_revoke,
+    queues_drain,
     quota_is_respected,
+    retries_follow_policy,
     retries_start_at_reset,
+    retry_counts_are_respected,
 )
 from retrysim.trace import (
     ApiCalled,
     RunEnded,
     TaskFailed,
+    TaskReceived,
     TaskRetried,
     TaskRevoked,
     TaskSent,
@@ -34,10 +39,17 @@ RESET = NOON + 15 * MINUTE
 ID = "0123456789abcdef"
 
 
-def sent(task_id=ID):
+def sent(task_id=ID, at_ns=NOON, retries=0, eta_ns=None, queue="celery", name="proj.fetch"):
     return TaskSent(
-        at_ns=NOON, task_id=task_id, name="proj.fetch", queue="celery", retries=0, eta_ns=None, parent_id=None
+        at_ns=at_ns, task_id=task_id, name=name, queue=queue, retries=retries, eta_ns=eta_ns, parent_id=None
     )
+
+
+def received(at_ns=NOON, task_id=ID):
+    return TaskReceived(at_ns=at_ns, task_id=task_id, worker="worker-1")
+
+
+READY = WorkerReady(at_ns=NOON, worker="worker-1", concurrency=4)
 
 
 def started(at_ns=NOON, attempt=1, task_id=ID):
@@ -95,8 +107,8 @@ def test_every_invariant_is_vacuous_when_nothing_happened(name):
 @pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"nothing_runs_after_revoke"}))
 def test_every_invariant_holds_for_the_task_that_is_retried_at_the_reset(name):
     events = [
-        sent(), started(), called(decision="limited"), retried(),
-        started(RESET, 2), called(RESET, attempt=2, reset_ns=RESET + 15 * MINUTE), succeeded(RESET), ended(),
+        READY, sent(), received(), started(), called(decision="limited"), sent(retries=1, eta_ns=RESET), retried(),
+        received(), started(RESET, 2), called(RESET, attempt=2, reset_ns=RESET + 15 * MINUTE), succeeded(RESET), ended(),
     ]  # fmt: skip
 
     assert judge(Trace(start_ns=NOON, events=events), [BY_NAME[name]]) == []
@@ -207,4 +219,125 @@ def test_nothing_runs_after_revoke_holds_for_a_task_that_did_not_run_and_fails_f
     assert judge(Trace(events=[sent(), revoked]), [nothing_runs_after_revoke]) == []
     assert problems(nothing_runs_after_revoke, sent(), revoked, started(NOON + 2 * MINUTE)) == [
         "proj.fetch[01234567] was revoked at 12:01:00 and began attempt 1 at 12:02:00"
+    ]
+
+
+TWO_SECONDS = NOON + 2 * SECOND
+
+
+def retried_at(started_ns, due_ns=TWO_SECONDS):
+    return [sent(), started(), retried(due_ns=due_ns), started(started_ns, 2), succeeded(started_ns), ended()]
+
+
+def test_retries_follow_policy_fails_for_a_microsecond():
+    assert problems(retries_follow_policy, *retried_at(TWO_SECONDS + 1_000)) == [
+        "proj.fetch[01234567] started its retry 1 1us after it was due (at 12:00:02.000001, due 12:00:02)"
+    ]
+    assert judge(Trace(events=retried_at(TWO_SECONDS)), [retries_follow_policy]) == []
+
+
+def test_retries_follow_policy_fails_for_a_retry_that_never_came_and_for_an_attempt_that_none_asked_for():
+    assert problems(retries_follow_policy, sent(), started(), retried(due_ns=TWO_SECONDS), ended()) == [
+        "proj.fetch[01234567] never started its retry 1, due at 12:00:02: RETRY"
+    ]
+    assert problems(retries_follow_policy, *retried_at(TWO_SECONDS), started(RESET, 3)) == [
+        "proj.fetch[01234567] began attempt 3 on worker-1 at 12:15:00, which no retry asked for: "
+        "attempt 2 had ended in SUCCESS"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "implies"),
+    [
+        ({"countdown": 3}, "3s"),
+        ({"backoff": 4}, "4s"),
+        ({"backoff": "1 hour", "maximum": 600}, "10m"),
+        ({"backoff": 1, "jitter": True}, "0s to 1s"),
+        ({"at": "reset"}, "15m"),
+    ],
+)
+def test_retries_follow_policy_fails_for_another_delay_than_the_policy_implies(policy, implies):
+    events = retried_at(TWO_SECONDS)
+    events.insert(2, called(decision="limited"))
+
+    assert problems(retries_follow_policy(**policy), *events) == [
+        f"proj.fetch[01234567] asked at 12:00:00 for retry 1 in 2s; its policy implies {implies}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "policy", [{"countdown": "2s"}, {"backoff": 2}, {"backoff": 60, "maximum": 2}, {"backoff": 2, "jitter": True}]
+)
+def test_retries_follow_policy_holds_for_the_delay_that_the_policy_implies(policy):
+    assert judge(Trace(events=retried_at(TWO_SECONDS)), [retries_follow_policy(**policy)]) == []
+
+
+def test_retries_follow_policy_takes_one_policy():
+    with pytest.raises(InputError) as caught:
+        judge(Trace(events=retried_at(TWO_SECONDS)), [retries_follow_policy(countdown=2, backoff=2)])
+
+    assert str(caught.value) == 'retries follow one policy: give only one of countdown, backoff and at="reset"'
+
+
+def test_retry_counts_are_respected_fails_for_a_retry_that_is_published_twice_and_for_one_too_many():
+    twice = [sent(), started(), sent(retries=1), retried(), started(NOON, 2), sent(retries=1), retried(), ended()]
+
+    assert problems(retry_counts_are_respected, *twice) == [
+        "proj.fetch[01234567] published its retry 1 2 times: its copies are retried on their own"
+    ]
+    assert problems(retry_counts_are_respected(at_most=0), *twice[:4]) == [
+        "proj.fetch[01234567] was retried 1 times, and may be 0 times: RETRY"
+    ]
+    assert judge(Trace(events=twice[:4]), [retry_counts_are_respected(at_most=1)]) == []
+
+
+def test_queues_drain_fails_for_a_message_that_no_worker_received():
+    waiting = [READY, sent(queue="mail"), received(), sent(queue="mail", retries=1), ended()]
+
+    assert problems(queues_drain, *waiting) == [
+        "proj.fetch[01234567] still waits in queue 'mail', since 12:00:00 (15m)"
+    ]
+    assert problems(queues_drain(queue="other"), *waiting) == [
+        "vacuous: the run had no message to a worker to judge, so this says nothing"
+    ]
+
+
+def test_an_invariant_with_arguments_judges_those_only():
+    other = [sent("b" * 16, name="proj.other"), started(task_id="b" * 16), failed_of("b" * 16)]
+    trace = Trace(events=[sent(), started(), called(), called(), succeeded(), *other, ended()])
+
+    assert (
+        judge(trace, [no_task_fails(task="fetch"), no_task_fails(but="other"), no_task_fails(but=["proj.other"])]) == []
+    )
+    assert [finding.invariant for finding in judge(trace, [no_task_fails(task="other"), no_task_fails])] == [
+        "no_task_fails(task='other')",
+        "no_task_fails",
+    ]
+    assert [finding.invariant for finding in judge(trace, [quota_is_respected(fake="twitter")])] == [
+        "quota_is_respected(fake='twitter')"
+    ]
+    [vacuous] = judge(trace, [quota_is_respected(fake="github")])
+    assert vacuous.problems[0].text.startswith("vacuous: ")
+
+
+def failed_of(task_id):
+    return TaskFailed(at_ns=NOON, task_id=task_id, exception="ValueError: no", traceback="")
+
+
+def test_an_argument_that_an_invariant_does_not_take_is_an_error_where_it_is_given():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fakes'"):
+        quota_is_respected(fakes="twitter")
+
+
+def test_joined_invariants_hold_when_both_do_and_are_vacuous_when_one_is():
+    both = every_task_settles & quota_is_respected
+
+    assert both.__name__ == "every_task_settles and quota_is_respected"
+    assert judge(Trace(events=[sent(), started(), called(), succeeded(), ended()]), [both]) == []
+    assert problems(both, sent(), started(), called(), ended()) == [
+        "proj.fetch[01234567] did not settle: it is STARTED and will stay so: "
+        "worker-1 ran attempt 1 of it at 12:00:00, and dropped it"
+    ]
+    assert problems(both, sent(), started(), succeeded(), ended()) == [
+        "vacuous: the run had no call of a limited endpoint to judge, so this says nothing"
     ]

@@ -119,10 +119,18 @@ def test_a_scenario_that_fails_says_what_which_task_and_how_to_replay(project):
 
     result.assert_outcomes(failed=1)
     start = next(n for n, line in enumerate(result.outlines) if line.startswith("elapsed: "))
-    assert result.outlines[start : start + 6] == [
+    assert result.outlines[start : start + 14] == [
         "elapsed: expected 14m, got 15m; the last was proj.lucky[22e1c0c7]: RETRY 15m SUCCESS",
         "  task      proj.lucky[22e1c0c7-0ba7-4c87-b9e4-15bbd5edf385]",
         "  timeline  RETRY 15m SUCCESS",
+        "            broker                           worker-1",
+        "  00:00:00  to celery",
+        "                                             attempt 1",
+        "            retry 1 to celery, due 00:15:00",
+        "                                             RETRY in 15m",
+        "                                             received",
+        "  00:15:00                                   attempt 2",
+        "                                             SUCCESS",
         "",
         "replay: retrysim run lucky.scenario.yaml --seed 0",
         "        pytest 'lucky.scenario.yaml::lucky[worker]' --retrysim-seed=0",
@@ -273,3 +281,84 @@ def test_a_projects_own_fixture_serves_fresh_fakes_and_starts_its_worker(project
     )
 
     project.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_timelines_that_differ_are_shown_word_under_word(project):
+    project.makepyfile(
+        test_it="""
+        from proj import app, lucky
+
+        def test_lucky(sim):
+            sim.start_worker(app)
+            result = lucky.delay()
+            sim.run()
+            assert sim.task(result.id).timeline == "RETRY 15m RETRY 15m SUCCESS"
+
+        def test_no_failure(sim):
+            sim.start_worker(app)
+            lucky.delay()
+            sim.run()
+            assert not sim.tasks(state="SUCCESS")
+        """
+    )
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*assert 'RETRY 15m SUCCESS' == 'RETRY 15m RETRY 15m SUCCESS'",
+            "E*got                 RETRY 15m SUCCESS",
+            "E*expected  RETRY 15m RETRY 15m SUCCESS",
+            "E*          ^^^^^ ^^^",
+            "E*assert not [[]<task proj.lucky[[]????????[]]: RETRY 15m SUCCESS>[]]",
+        ]
+    )
+
+
+def test_a_check_that_fails_says_how_to_run_the_test_again(project):
+    project.makepyfile(
+        test_it="""
+        from proj import app, lucky
+
+        def test_lucky(sim):
+            sim.start_worker(app)
+            lucky.delay()
+            sim.run_for(60)
+            sim.check()
+        """
+    )
+
+    result = project.runpytest_subprocess("--retrysim-seed=3")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*Violation: every_task_settles: proj.lucky[[]????????[]] did not settle: it is RETRY and the run ended first",
+            "E*replay: pytest 'test_it.py::test_lucky' --retrysim-seed=3",
+        ]
+    )
+
+
+def test_a_crash_of_retrysim_says_that_it_is_a_bug_and_where_the_trace_is(project):
+    project.makepyfile(
+        test_it="""
+        from proj import app, lucky
+
+        def test_lucky(sim):
+            sim.start_worker(app)
+            sim._recorder._attempts = None
+            lucky.delay()
+            sim.run()
+        """
+    )
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*InternalError: this is a bug in retrysim, not in your code: TypeError: 'NoneType' object is not subscriptable (recorder.py:*)",
+            "E*what had happened until then is in *.ndjson; please report the bug with that file",
+        ]
+    )

@@ -90,6 +90,7 @@ expect:
   results: [1, 2, 3, null]
   exception: "ValueError: no such user"
   invariants: [every_task_settles, {quota_is_respected: {fake: twitter}}]
+  violates: [effects_happen_once, {retries_follow_policy: {countdown: 2s}}]
 expect_worker:
   differs_from: eager
 expect_eager:
@@ -97,4 +98,39 @@ expect_eager:
   elapsed: 0s
 """
 
-GOOD = {"small": SMALL, "user_200_calls": USER_200_CALLS, "every_key": EVERY_KEY}
+#: What the other leaves out: groups of workers, bursts, rates, users, ranges.
+GROUPS_AND_RANGES = """\
+name: groups and ranges
+app: proj.celery:app
+workers:
+  - name: fast
+    queues: [high]
+    concurrency: 4
+  - name: slow
+    count: 2
+submit:
+  - task: fetch_tweets
+    times: 3
+    at: [0s, 15m, 2020-01-01T00:30:00Z]
+    for_each:
+      token: [alice, bob]
+  - task: add
+    times: 100
+    rate: 100 per minute
+expect:
+  states: {SUCCESS: 100..118, FAILURE: 0..18}
+  retried:
+    tasks: 0..18
+  attempts: 118..300
+  elapsed: 30m..45m
+  timelines: {SUCCESS: 100..118}
+  calls:
+    POST /items: {200: 0..5}
+"""
+
+GOOD = {
+    "groups_and_ranges": GROUPS_AND_RANGES,
+    "small": SMALL,
+    "user_200_calls": USER_200_CALLS,
+    "every_key": EVERY_KEY,
+}

@@ -28,7 +28,7 @@ KEYS = {
     ),
     "a key that is like no other": (
         HEAD + "submit: [{task: t, zzz: 1}]",
-        "f:3:20: submit[0].zzz: unknown key; expected one of task, times, args, kwargs, at, every, countdown, eta, "
+        "f:3:20: submit[0].zzz: unknown key; expected one of task, times, args, kwargs, for_each, at, every, rate, countdown, eta, "
         "expires, queue, options",
     ),
     "the model's own name of a key": (
@@ -224,7 +224,7 @@ EXPECTATIONS = {
     ),
     "a negative number of calls": (
         HEAD + TASK + "expect: {calls: {GET /x: {429: -3}}}",
-        "f:4:32: expect.calls['GET /x'].429: expected a whole number of 0 or more; got -3",
+        "f:4:32: expect.calls['GET /x'].429: expected a whole number of 0 or more, or a range with both its ends, such as 180..200; got -3",
     ),
     "an exception that is no name": (
         HEAD + TASK + "expect: {exception: it broke}",
@@ -247,7 +247,7 @@ EXPECTATIONS = {
     ),
     "a number of attempts that is none": (
         HEAD + TASK + "expect: {attempts: many}",
-        "f:4:20: expect.attempts: expected a whole number; got 'many'",
+        "f:4:20: expect.attempts: expected a whole number of 0 or more, or a range with both its ends, such as 180..200; got 'many'",
     ),
 }
 

@@ -31,7 +31,7 @@ MUTATIONS = {
     "begin a document": r"---\n\1\2\3: \4\n--- x",
     "nest a foreign mapping": r"\1\2\3: {no such key: -1}",
 }
-FREE = ("kwargs", "options", "results", "twitter", "github")
+FREE = ("kwargs", "options", "results", "twitter", "github", "TOKEN", "token")
 
 
 def mutants():

@@ -84,7 +84,7 @@ def test_an_expectation_is_placed_in_the_block_that_it_comes_from():
 
     messages = [str(item.expectation_error("elapsed", "boom")) for item in (worker, eager)]
 
-    assert messages == ["f:46:12: expect.elapsed: boom", "f:61:12: expect_eager.elapsed: boom"]
+    assert messages == ["f:46:12: expect.elapsed: boom", "f:62:12: expect_eager.elapsed: boom"]
 
 
 def test_a_place_inside_an_expectation_is_found():

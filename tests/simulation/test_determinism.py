@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from celery import Celery
+
+from retrysim import Simulation
 
 ROOT = Path(__file__).parents[2]
 HEADLINE = "scenarios/user_200_calls.scenario.yaml"
@@ -85,3 +88,22 @@ def test_the_json_line_is_the_documented_one(runs):
     assert worker["violations"] == []
     assert {"celery", "kombu", "redis"} <= set(worker["versions"])
     assert 0 < worker["wall"] < 60
+
+
+def test_a_task_that_expired_in_an_eager_run_does_not_stay_revoked_in_the_next():
+    app = Celery("expiring", broker="redis://nobody.example/0", set_as_current=False)
+
+    @app.task(name="expiring.task", bind=True, shared=False)
+    def task(self):
+        if not self.request.retries:
+            raise self.retry(countdown=60)
+
+    states = []
+    for expires in (30, None):
+        with Simulation(seed=1) as sim:
+            sim.run_eagerly(app)
+            task.apply_async(expires=expires)
+            sim.run()
+            states.append(dict(sim.states))
+
+    assert states == [{"REVOKED": 1}, {"SUCCESS": 1}]

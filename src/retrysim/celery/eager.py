@@ -14,6 +14,7 @@ from typing import Any
 
 from celery import signals
 from celery.exceptions import NotRegistered
+from celery.worker import state as worker_state
 from celery.worker.request import Request
 
 from retrysim.celery.memory import MemoryBroker
@@ -35,6 +36,10 @@ class EagerRunner:
         self.scheduled: dict[str, int] = {}  # task id -> how many of its messages wait for their ETA
         self.running: list[str] = []
         self._deliver_after_sending(app.amqp)
+
+    def close(self) -> None:
+        """Forget which tasks expired: without a worker of its own a run notes that where the next one looks."""
+        worker_state.revoked.clear()
 
     def _deliver_after_sending(self, amqp: Any) -> None:
         send = amqp.send_task_message

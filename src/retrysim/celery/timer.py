@@ -18,6 +18,11 @@ from retrysim.kernel import Condition, Environment, Process
 from retrysim.patches import monotonic_ns
 
 
+def at_least_a_step(secs: float) -> float:
+    """A delay as a timer takes it: rate limits ask for one of 1e-16 s, and time would stand still for ever."""
+    return max(float(secs), GRID_NS / SECOND) if secs > 0 else float(secs)
+
+
 class Entry(ScheduleEntry):  # type: ignore[misc]
     """kombu's entry, but of two that are due at one instant the older comes first, not the one at the lower address."""
 
@@ -43,6 +48,9 @@ class Timer(Schedule):  # type: ignore[misc]
         self._changed = Condition("a timer entry")
         self._process: Process | None = None
         self._stopped = False
+
+    def enter_after(self, secs: float, entry: Any, priority: int = 0, **clock: Any) -> Any:
+        return super().enter_after(at_least_a_step(secs), entry, priority, **clock)
 
     def _enter(self, eta: float, priority: int, entry: Any, push: Any = heapq.heappush) -> Any:
         # An instant computed with floats is put back on the grid: a retry due at 12:15:00 starts at 12:15:00.000000.

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import click
 
-from retrysim.errors import InputError, RetrysimError
+from retrysim.errors import InputError, InternalError, RetrysimError
 
 
 class ExitCode(IntEnum):
@@ -37,10 +37,16 @@ def one_message(*, with_traceback: bool) -> Iterator[None]:
         raise
     except RetrysimError as error:
         tell(str(error), with_traceback=with_traceback)
-        raise click.exceptions.Exit(ExitCode.WRONG_INPUT if isinstance(error, InputError) else ExitCode.FAILS) from None
+        raise click.exceptions.Exit(_code_of(error)) from None
     except Exception as error:
         tell(_BUG.format(kind=type(error).__name__, error=error), with_traceback=with_traceback)
         raise click.exceptions.Exit(ExitCode.BUG) from None
+
+
+def _code_of(error: RetrysimError) -> ExitCode:
+    if isinstance(error, InternalError):
+        return ExitCode.BUG
+    return ExitCode.WRONG_INPUT if isinstance(error, InputError) else ExitCode.FAILS
 
 
 def tell(message: str, *, with_traceback: bool) -> None:

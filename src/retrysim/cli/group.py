@@ -7,6 +7,7 @@ import os
 import click
 
 from retrysim.cli.audit import audit
+from retrysim.cli.new import new
 from retrysim.cli.run import run
 from retrysim.cli.serve import serve
 from retrysim.cli.trace import trace
@@ -28,6 +29,7 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(audit)
+main.add_command(new)
 main.add_command(run)
 main.add_command(validate)
 main.add_command(serve)

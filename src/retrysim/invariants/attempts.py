@@ -6,55 +6,60 @@ from itertools import pairwise
 
 from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
-from retrysim.trace import TaskRevoked, TaskStarted, TaskSucceeded, Trace
+from retrysim.invariants.select import Names, tasks_of
+from retrysim.invariants.sentence import Sentence
+from retrysim.trace import TaskHistory, TaskRevoked, TaskStarted, TaskSucceeded, Trace
 
 
-def no_two_attempts_overlap(trace: Trace) -> Judgement:
+@Sentence
+def no_two_attempts_overlap(trace: Trace, /, *, task: Names | None = None) -> Judgement:
     """No attempt of a task begins while another of the same task still runs: no two workers hold its message."""
-    problems = []
-    for task_id, task in trace.tasks.items():
-        for one, other in pairwise(task.attempts):
+    problems, tasks = [], list(tasks_of(trace, task))
+    for history in tasks:
+        for one, other in pairwise(history.attempts):
             if one.end_ns is not None and other.start_ns < one.end_ns:
                 text = (
-                    f"{task.label} began attempt {other.number} on {other.worker} at {time_of_day(other.start_ns)}, "
+                    f"{history.label} began attempt {other.number} on {other.worker} at {time_of_day(other.start_ns)}, "
                     f"while attempt {one.number} ran on {one.worker} until {time_of_day(one.end_ns)}"
                 )
-                problems.append(Problem(text=text, task_id=task_id))
-    return Judgement(judged=_attempts(trace), of="attempt", problems=tuple(problems))
+                problems.append(Problem(text=text, task_id=history.task_id))
+    return Judgement(judged=_attempts(tasks), of="attempt", problems=tuple(problems))
 
 
-def effects_happen_once(trace: Trace) -> Judgement:
+@Sentence
+def effects_happen_once(trace: Trace, /, *, task: Names | None = None) -> Judgement:
     """No task succeeds twice, and none runs again after it succeeded."""
-    problems = []
-    for task_id, task in trace.tasks.items():
+    problems, tasks = [], list(tasks_of(trace, task))
+    for history in tasks:
         succeeded_ns: int | None = None
-        for event in task.events:
+        for event in history.events:
             if isinstance(event, TaskStarted) and succeeded_ns is not None:
                 text = (
-                    f"{task.label} had succeeded at {time_of_day(succeeded_ns)} and ran again "
+                    f"{history.label} had succeeded at {time_of_day(succeeded_ns)} and ran again "
                     f"at {time_of_day(event.at_ns)} (attempt {event.attempt}, on {event.worker})"
                 )
-                problems.append(Problem(text=text, task_id=task_id))
+                problems.append(Problem(text=text, task_id=history.task_id))
             elif isinstance(event, TaskSucceeded):
                 succeeded_ns = event.at_ns
-    return Judgement(judged=_attempts(trace), of="attempt", problems=tuple(problems))
+    return Judgement(judged=_attempts(tasks), of="attempt", problems=tuple(problems))
 
 
-def nothing_runs_after_revoke(trace: Trace) -> Judgement:
+@Sentence
+def nothing_runs_after_revoke(trace: Trace, /, *, task: Names | None = None) -> Judgement:
     """No attempt of a task begins after the task was revoked or had expired."""
-    problems = []
-    for task_id, task in trace.tasks.items():
-        revoked_ns = next((event.at_ns for event in task.events if isinstance(event, TaskRevoked)), None)
-        for attempt in task.attempts:
+    problems, tasks = [], list(tasks_of(trace, task))
+    for history in tasks:
+        revoked_ns = next((event.at_ns for event in history.events if isinstance(event, TaskRevoked)), None)
+        for attempt in history.attempts:
             if revoked_ns is not None and attempt.start_ns > revoked_ns:
                 text = (
-                    f"{task.label} was revoked at {time_of_day(revoked_ns)} and began attempt {attempt.number} "
+                    f"{history.label} was revoked at {time_of_day(revoked_ns)} and began attempt {attempt.number} "
                     f"at {time_of_day(attempt.start_ns)}"
                 )
-                problems.append(Problem(text=text, task_id=task_id))
-    revoked = sum(any(isinstance(event, TaskRevoked) for event in task.events) for task in trace.tasks.values())
+                problems.append(Problem(text=text, task_id=history.task_id))
+    revoked = sum(any(isinstance(event, TaskRevoked) for event in history.events) for history in tasks)
     return Judgement(judged=revoked, of="revoked task", problems=tuple(problems))
 
 
-def _attempts(trace: Trace) -> int:
-    return sum(len(task.attempts) for task in trace.tasks.values())
+def _attempts(tasks: list[TaskHistory]) -> int:
+    return sum(len(task.attempts) for task in tasks)

@@ -36,10 +36,12 @@ class Invariant(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One invariant that does not hold, with all its problems."""
+    """One invariant that does not hold, with all its problems; ``judged`` of how many things (``of``) it is said."""
 
     invariant: str
     problems: tuple[Problem, ...] = field(default=())
+    judged: int = 0
+    of: str = ""
 
 
 def judge(
@@ -50,7 +52,14 @@ def judge(
     for invariant in invariants:
         judgement = invariant(trace)
         if judgement.problems:
-            findings.append(Finding(invariant=invariant.__name__, problems=judgement.problems))
+            findings.append(
+                Finding(
+                    invariant=invariant.__name__,
+                    problems=judgement.problems,
+                    judged=judgement.judged,
+                    of=judgement.of,
+                )
+            )
         elif not judgement.judged and invariant.__name__ not in vacuous_is_fine:
             text = f"vacuous: the run had no {judgement.of} to judge, so this says nothing"
             findings.append(Finding(invariant=invariant.__name__, problems=(Problem(text=text),)))

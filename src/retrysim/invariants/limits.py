@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from retrysim.durations import format_duration
 from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
-from retrysim.trace import ApiCalled, TaskHistory, Trace, WorkerReady
+from retrysim.invariants.select import Names, calls_of, tasks_of
+from retrysim.invariants.sentence import Sentence
+from retrysim.invariants.slots import waited_for_a_slot
+from retrysim.trace import ApiCalled, TaskHistory, Trace
 
 
-def quota_is_respected(trace: Trace) -> Judgement:
-    """No window of a limit served more calls than the limit says."""
+@Sentence
+def quota_is_respected(trace: Trace, /, *, fake: str | None = None, endpoint: str | None = None) -> Judgement:
+    """No window of a limit (of the fake, of the endpoint) served more calls than the limit says."""
     served: Counter[tuple[str, str, str, int]] = Counter()
     problems = []
-    limited = [call for call in trace.of(ApiCalled) if call.limit is not None and call.reset_ns is not None]
+    limited = [call for call in calls_of(trace, fake, endpoint) if call.limit is not None and call.reset_ns is not None]
     for call in limited:
         if call.decision != "served":
             continue
@@ -30,7 +34,10 @@ def quota_is_respected(trace: Trace) -> Judgement:
     return Judgement(judged=len(limited), of="call of a limited endpoint", problems=tuple(problems))
 
 
-def retries_start_at_reset(trace: Trace) -> Judgement:
+@Sentence
+def retries_start_at_reset(
+    trace: Trace, /, *, task: Names | None = None, fake: str | None = None, endpoint: str | None = None
+) -> Judgement:
     """Every attempt that was refused for its rate is followed by a retry that starts when the limit opens again.
 
     Exactly then: not a microsecond earlier, and not later than the answer said (which some round up), unless it was due
@@ -38,12 +45,14 @@ def retries_start_at_reset(trace: Trace) -> Judgement:
     """
     judged = 0
     problems = []
-    for task in trace.tasks.values():
-        for refused, started_ns in _refused_attempts(task):
+    for history in tasks_of(trace, task):
+        for refused, started_ns in _refused_attempts(history):
+            if fake not in (None, refused.fake) or endpoint not in (None, refused.endpoint):
+                continue
             judged += 1
-            text = _judge_retry(trace, task, refused, started_ns)
+            text = _judge_retry(trace, history, refused, started_ns)
             if text:
-                problems.append(Problem(text=text, task_id=task.task_id))
+                problems.append(Problem(text=text, task_id=history.task_id))
     return Judgement(judged=judged, of="attempt that was refused for its rate", problems=tuple(problems))
 
 
@@ -66,7 +75,7 @@ def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns
         )
     if opens_ns is None or opens_ns <= started_ns <= (refused.told_ns or opens_ns):
         return None
-    if _waited_for_a_slot(trace, task, opens_ns, started_ns):
+    if waited_for_a_slot(trace, task, opens_ns, started_ns):
         return None
     apart = format_duration(abs(started_ns - opens_ns))
     when = "before" if started_ns < opens_ns else "after"
@@ -76,26 +85,12 @@ def _judge_retry(trace: Trace, task: TaskHistory, refused: ApiCalled, started_ns
     )
 
 
-def _waited_for_a_slot(trace: Trace, task: TaskHistory, due_ns: int, started_ns: int) -> bool:
-    """Whether the retry was due at ``due_ns`` and all slots of its worker were taken until it started."""
-    if started_ns < due_ns or all(retry.due_ns != due_ns for retry in task.retries):
-        return False
-    worker = next(attempt.worker for attempt in task.attempts if attempt.start_ns == started_ns)
-    slots = next((ready.concurrency for ready in trace.of(WorkerReady) if ready.worker == worker), 0)
-    taken_ns = sum(
-        max(0, min(attempt.end_ns or started_ns, started_ns) - max(attempt.start_ns, due_ns))
-        for other in trace.tasks.values()
-        for attempt in other.attempts
-        if attempt.worker == worker
-    )
-    return slots > 0 and taken_ns == slots * (started_ns - due_ns)
-
-
-def nobody_calls_while_limited(trace: Trace) -> Judgement:
+@Sentence
+def nobody_calls_while_limited(trace: Trace, /, *, fake: str | None = None, endpoint: str | None = None) -> Judgement:
     """Nobody calls an endpoint again before the instant at which a refusal said it would be served."""
     closed_until: dict[tuple[str, str, str], int] = {}
     problems = []
-    calls = trace.of(ApiCalled)
+    calls = calls_of(trace, fake, endpoint)
     for call in calls:
         key = (call.fake, call.bucket, call.partition)
         until_ns = closed_until.get(key, 0)

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 from retrysim.invariants.invariant import Judgement, Problem
+from retrysim.invariants.select import Names, tasks_of
+from retrysim.invariants.sentence import Sentence
 from retrysim.trace import Trace
 
 
-def every_task_settles(trace: Trace) -> Judgement:
-    """Every task reached SUCCESS, FAILURE, REVOKED or REJECTED (or raised ``Ignore``)."""
-    lost = trace.lost()
+@Sentence
+def every_task_settles(trace: Trace, /, *, task: Names | None = None) -> Judgement:
+    """Every task (of the names ``task``) reached SUCCESS, FAILURE, REVOKED or REJECTED (or raised ``Ignore``)."""
+    lost, tasks = trace.lost(), list(tasks_of(trace, task))
     problems = tuple(
         Problem(
-            text=f"{task.label} did not settle: it is {task.state} "
-            + (f"and will stay so: {lost[task_id]}" if task_id in lost else "and the run ended first"),
-            task_id=task_id,
+            text=f"{one.label} did not settle: it is {one.state} "
+            + (f"and will stay so: {lost[one.task_id]}" if one.task_id in lost else "and the run ended first"),
+            task_id=one.task_id,
         )
-        for task_id, task in trace.tasks.items()
-        if not task.settled
+        for one in tasks
+        if not one.settled
     )
-    return Judgement(judged=len(trace.tasks), of="task", problems=problems)
+    return Judgement(judged=len(tasks), of="task", problems=problems)
 
 
-def no_task_is_lost(trace: Trace) -> Judgement:
-    """No task is left that nothing will ever settle."""
+@Sentence
+def no_task_is_lost(trace: Trace, /, *, task: Names | None = None) -> Judgement:
+    """No task (of the names ``task``) is left that nothing will ever settle."""
+    lost, tasks = trace.lost(), list(tasks_of(trace, task))
     problems = tuple(
-        Problem(text=f"{trace.tasks[task_id].label} is lost: {why}", task_id=task_id)
-        for task_id, why in trace.lost().items()
+        Problem(text=f"{one.label} is lost: {lost[one.task_id]}", task_id=one.task_id)
+        for one in tasks
+        if one.task_id in lost
     )
-    return Judgement(judged=len(trace.tasks), of="task", problems=problems)
+    return Judgement(judged=len(tasks), of="task", problems=problems)
 
 
-def no_task_fails(trace: Trace) -> Judgement:
-    """No task ended in FAILURE or REJECTED."""
+@Sentence
+def no_task_fails(trace: Trace, /, *, task: Names | None = None, but: Names = ()) -> Judgement:
+    """No task (of the names ``task``) ended in FAILURE or REJECTED, but those of the names ``but``, which may."""
+    may_fail = {one.task_id for one in tasks_of(trace, but)}
+    tasks = [one for one in tasks_of(trace, task) if one.task_id not in may_fail]
     problems = []
-    for task_id, task in trace.tasks.items():
-        if task.state in ("FAILURE", "REJECTED"):
-            why = f": {task.failure.exception}" if task.failure else ""
-            text = f"{task.label} ended in {task.state} after {len(task.attempts)} attempts{why}"
-            problems.append(Problem(text=text, task_id=task_id))
-    return Judgement(judged=len(trace.tasks), of="task", problems=tuple(problems))
+    for one in tasks:
+        if one.state in ("FAILURE", "REJECTED"):
+            why = f": {one.failure.exception}" if one.failure else ""
+            text = f"{one.label} ended in {one.state} after {len(one.attempts)} attempts{why}"
+            problems.append(Problem(text=text, task_id=one.task_id))
+    return Judgement(judged=len(tasks), of="task", problems=tuple(problems))

@@ -9,12 +9,15 @@ from itertools import zip_longest
 from typing import Any
 
 from retrysim.durations import format_duration
-from retrysim.invariants import BY_NAME, DEFAULT, Invariant, judge
+from retrysim.invariants import BY_NAME, DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.nearest import did_you_mean
-from retrysim.scenarios import ALL, Expect, ScenarioItem
+from retrysim.scenarios import ALL, Expect, InvariantCall, Range, ScenarioItem, fits
 from retrysim.trace import ApiCalled, TaskHistory, Trace, is_named
 from retrysim.trace.story import groups_of, story_of
+
+#: A figure, or the range in which it lies.
+Claim = int | Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ class Run:
 
 def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
     """Everything that does not hold: first the invariants that were asked for, then the default ones, then the rest."""
-    findings = _judge_invariants(item, run.trace)
+    findings = [*_judge_invariants(item, run.trace), *_judge_violated(item, run.trace)]
     for key, claim in _CLAIMS.items():
         expected = getattr(item.expect, key)
         if expected is not None and key in item.expect.model_fields_set:
@@ -43,23 +46,39 @@ def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
 
 
 def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
-    asked = [_invariant(item, index) for index in range(len(item.expect.invariants or ()))]
+    asked = [_invariant(item, "invariants", index) for index in range(len(item.expect.invariants or ()))]
     if item.expect.retried is not None and item.expect.retried.at_ns == "reset":
         asked.append(BY_NAME["retries_start_at_reset"])
-    defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in _contradicted(item.expect)]
+    names = {base_name(invariant) for invariant in asked}
+    left_out = names | _contradicted(item.expect) | {call.name for call in item.expect.violates or ()}
+    defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in left_out]
     everything = list(dict.fromkeys([*asked, *defaults]))
-    fine = frozenset({"quota_is_respected"} - {invariant.__name__ for invariant in asked})
-    return judge(trace, everything, vacuous_is_fine=fine)
+    return judge(trace, everything, vacuous_is_fine=VACUOUS_IS_FINE - names)
 
 
-def _invariant(item: ScenarioItem, index: int) -> Invariant:
-    call = (item.expect.invariants or ())[index]
+def _judge_violated(item: ScenarioItem, trace: Trace) -> Iterator[Finding]:
+    """The invariants that are expected not to hold, and do."""
+    for index in range(len(item.expect.violates or ())):
+        invariant = _invariant(item, "violates", index)
+        judgement = invariant(trace)
+        if not judgement.problems:
+            text = f"expected {invariant.__name__} not to hold, but it does, for {judgement.judged} ({judgement.of})"
+            yield Finding(invariant="violates", problems=(Problem(text=text),))
+
+
+def _invariant(item: ScenarioItem, key: str, index: int) -> Invariant:
+    call: InvariantCall = getattr(item.expect, key)[index]
     if call.name not in BY_NAME:
-        message = f"no invariant {call.name!r}{did_you_mean(call.name, BY_NAME)}"
-        raise item.expectation_error("invariants", message, index)
-    if call.arguments:
-        raise item.expectation_error("invariants", f"{call.name} takes no arguments", index)
-    return BY_NAME[call.name]
+        raise item.expectation_error(key, f"no invariant {call.name!r}{did_you_mean(call.name, BY_NAME)}", index)
+    invariant = BY_NAME[call.name]
+    if not call.arguments:
+        return invariant
+    known = invariant.parameters
+    for argument in call.arguments:
+        if argument not in known:
+            hint = did_you_mean(argument, known) or f"; it has {', '.join(known)}"
+            raise item.expectation_error(key, f"{call.name} has no argument {argument!r}{hint}", index)
+    return invariant(**call.arguments)
 
 
 def _contradicted(expect: Expect) -> set[str]:
@@ -75,18 +94,20 @@ _SETTLED = frozenset({"SUCCESS", "FAILURE", "REVOKED", "REJECTED", "IGNORED"})
 # -- claims about tasks ------------------------------------------------------------------------------------------------
 
 
-def _states(expected: Mapping[str, int], run: Run) -> Iterator[Problem]:
+def _states(expected: Mapping[str, Claim], run: Run) -> Iterator[Problem]:
     actual = run.trace.states
-    if {k: v for k, v in expected.items() if v} != dict(actual):
-        more = [state for state in actual if actual[state] > expected.get(state, 0)]
+    wrong = _wrong(expected, actual)
+    if wrong:
+        more = [state for state in wrong if actual[state]]
         task = next((t for t in run.trace.tasks.values() if t.state in more), None)
         yield _problem(f"expected {_counts(expected)}, got {_counts(actual)}", task)
 
 
 def _retried(expected: Any, run: Run) -> Iterator[Problem]:
     retried = [task for task in run.trace.tasks.values() if task.retries]
-    if len(retried) != expected.tasks:
-        task = _refused_or_first(run.trace, retried, len(retried) < expected.tasks)
+    if not fits(expected.tasks, len(retried)):
+        least = expected.tasks.least if isinstance(expected.tasks, Range) else expected.tasks
+        task = _refused_or_first(run.trace, retried, len(retried) < least)
         yield _problem(f"expected {expected.tasks} tasks to be retried, {len(retried)} were", task)
     if isinstance(expected.at_ns, tuple):
         starts = {a.start_ns - run.trace.start_ns for task in retried for a in task.attempts if a.number > 1}
@@ -103,27 +124,27 @@ def _refused_or_first(trace: Trace, retried: Sequence[TaskHistory], too_few: boo
     return next(refused, next((t for t in trace.tasks.values() if not t.retries), None))
 
 
-def _attempts(expected: Mapping[str, int], run: Run) -> Iterator[Problem]:
+def _attempts(expected: Mapping[str, Claim], run: Run) -> Iterator[Problem]:
     for name, count in expected.items():
         tasks = [task for task in run.trace.tasks.values() if name == ALL or is_named(task.name, name)]
         actual = sum(len(task.attempts) for task in tasks)
-        if actual != count:
+        if not fits(count, actual):
             whose = "" if name == ALL else f" of {name}"
             most = max(tasks, key=lambda task: len(task.attempts), default=None)
             yield _problem(f"expected {count} attempts{whose}, got {actual}", most)
 
 
-def _elapsed(expected: int, run: Run) -> Iterator[Problem]:
+def _elapsed(expected: Claim, run: Run) -> Iterator[Problem]:
     actual = run.end_ns - run.trace.start_ns
-    if actual != expected:
+    if not fits(expected, actual):
         last = max(run.trace.tasks.values(), key=lambda task: task.settled_at_ns or 0, default=None)
-        yield _problem(f"expected {format_duration(expected)}, got {format_duration(actual)}", last, "the last was")
+        yield _problem(f"expected {_span(expected)}, got {format_duration(actual)}", last, "the last was")
 
 
-def _timelines(expected: Mapping[str, int], run: Run) -> Iterator[Problem]:
-    actual = Counter(task.timeline for task in run.trace.tasks.values())
+def _timelines(expected: Mapping[str, Claim], run: Run) -> Iterator[Problem]:
+    actual: Counter[str] = Counter(task.timeline for task in run.trace.tasks.values())
     for timeline in sorted({*expected, *actual}):
-        if expected.get(timeline, 0) != actual[timeline]:
+        if not fits(expected.get(timeline, 0), actual[timeline]):
             task = next((t for t in run.trace.tasks.values() if t.timeline == timeline), None)
             yield _problem(f'expected {expected.get(timeline, 0)} tasks "{timeline}", got {actual[timeline]}', task)
 
@@ -176,11 +197,11 @@ def _differing(trace: Trace, calls: Sequence[ApiCalled], wanted: str) -> TaskHis
     return trace.tasks.get(call.task_id or "") if call else None
 
 
-def _calls(expected: Mapping[str, Mapping[str, Mapping[str, int]]], run: Run) -> Iterator[Problem]:
+def _calls(expected: Mapping[str, Mapping[str, Mapping[str, Claim]]], run: Run) -> Iterator[Problem]:
     for fake, endpoint, wanted in _flat(expected):
         calls = _calls_of(run.trace, fake, endpoint)
         actual = Counter(call.answer for call in calls)
-        if dict(actual) != {status: count for status, count in wanted.items() if count}:
+        if _wrong(wanted, actual):
             task = next((run.trace.tasks.get(c.task_id or "") for c in calls if c.answer not in wanted), None)
             yield _problem(f"{endpoint}: expected {_counts(wanted)}, got {_counts(actual)}", task)
 
@@ -204,7 +225,17 @@ def _problem(text: str, task: TaskHistory | None, role: str = "for one") -> Prob
     return Problem(text=f"{text}; {role} {task.label}: {task.timeline}", task_id=task.task_id)
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def _wrong(expected: Mapping[str, Claim], actual: Counter[str]) -> list[str]:
+    """The names of which there are more or fewer than expected; of one that is not named, any is too many."""
+    return [name for name in sorted({*expected, *actual}) if not fits(expected.get(name, 0), actual[name])]
+
+
+def _span(expected: Claim) -> str:
+    ends = (expected.least, expected.most) if isinstance(expected, Range) else (expected,)
+    return "..".join(map(format_duration, ends))
+
+
+def _counts(counts: Mapping[str, Claim]) -> str:
     return "{" + ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count) + "}"
 
 

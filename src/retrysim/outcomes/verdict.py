@@ -1,41 +1,88 @@
-"""What a person reads when an invariant does not hold: what, which task, how it came, short for many alike."""
+"""What a person reads when an invariant does not hold: what, which task, what led there, and how to run it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from retrysim.errors import Violation
-from retrysim.invariants.invariant import Finding
-from retrysim.trace import Trace
+from retrysim.invariants.invariant import Finding, Problem
+from retrysim.outcomes.alike import groups
+from retrysim.outcomes.columns import columns
+from retrysim.trace import FaultFired, TaskHistory, Trace, WorkerStopped
 
-#: How many problems of one invariant are shown in full.
-_SHOWN = 1
+_AROUND = re.compile(r'  File "[^"]*[/\\]celery[/\\]app[/\\](trace|task|autoretry)\.py"')
+#: How many kinds of problem of one invariant are told.
+_KINDS = 4
 
 
-def raise_findings(trace: Trace, findings: Iterable[Finding]) -> None:
+def raise_findings(trace: Trace, findings: Sequence[Finding], *, replay: str = "") -> None:
     """Raise ``Violation`` with the text of all findings; nothing is raised for none."""
     __tracebackhide__ = True  # pytest shows the line of the test
-    text = findings_text(trace, findings)
-    if text:
-        raise Violation(text)
+    if findings:
+        raise Violation(findings_text(trace, findings) + (f"\n\nreplay: {replay}" if replay else ""))
 
 
 def findings_text(trace: Trace, findings: Iterable[Finding]) -> str:
-    """One paragraph per invariant; the first line begins with its name."""
-    return "\n\n".join(_paragraph(trace, finding) for finding in findings)
+    """One paragraph per invariant; the first line begins with its name. Only the first one draws its task."""
+    return "\n\n".join(
+        "\n".join(_paragraph(trace, finding, drawn=number == 0)) for number, finding in enumerate(findings)
+    )
 
 
-def _paragraph(trace: Trace, finding: Finding) -> str:
-    first, *others = finding.problems
-    lines = [f"{finding.invariant}: {first.text}"]
-    if first.task_id in trace.tasks:
-        task = trace.tasks[first.task_id]
-        lines += [f"  task      {task.name}[{task.task_id}]", f"  timeline  {task.timeline}"]
-        if task.calls:
-            lines.append(f"  calls     {task.calls}")
-        if task.failure and task.failure.traceback:
-            lines += [f"  {line}" for line in task.failure.traceback.rstrip().splitlines()]
-    lines += [f"  and: {problem.text}" for problem in others[: _SHOWN - 1]]
-    if len(others) >= _SHOWN:
-        lines.append(f"  and {len(others) - _SHOWN + 1} more like it")
-    return "\n".join(lines)
+def _paragraph(trace: Trace, finding: Finding, *, drawn: bool) -> Iterator[str]:
+    kinds = groups(finding.problems)
+    first, *alike = kinds[0]
+    yield f"{finding.invariant}: {first.text}"
+    yield from _of_task(trace, first, drawn=drawn)
+    if alike:
+        yield f"  and {len(alike)} more like it"
+    for kind in kinds[1:_KINDS]:
+        yield f"  and: {kind[0].text}"
+        if len(kind) > 1:
+            yield f"       and {len(kind) - 1} more like it"
+    if len(kinds) > _KINDS:
+        yield f"  and {sum(map(len, kinds[_KINDS:]))} others"
+    yield from _close(finding)
+    yield from _led_there(trace, first)
+
+
+def _of_task(trace: Trace, problem: Problem, *, drawn: bool) -> Iterator[str]:
+    task = trace.tasks.get(problem.task_id or "")
+    if task is None:
+        return
+    yield f"  task      {task.name}[{task.task_id}]"
+    yield f"  timeline  {task.timeline}"
+    if task.calls:
+        yield f"  calls     {task.calls}"
+    if drawn:
+        yield from (f"  {line}" for line in columns(trace, task))
+        yield from (f"  {line}" for line in _traceback(task))
+
+
+def _traceback(task: TaskHistory) -> Iterator[str]:
+    """The traceback of the failure, without the frames of Celery that are around every task."""
+    around = False
+    for line in task.failure.traceback.rstrip().splitlines() if task.failure else ():
+        if line.startswith("  File ") or not line.startswith(" "):
+            around = _AROUND.match(line) is not None
+        if not around:
+            yield line
+
+
+def _close(finding: Finding) -> Iterator[str]:
+    """How near it came: of how many things the same holds."""
+    right = finding.judged - len(finding.problems)
+    if right > 0:
+        yield f"  it holds for {right} of {finding.judged} ({finding.of})"
+
+
+def _led_there(trace: Trace, problem: Problem) -> Iterator[str]:
+    """Faults and lost workers, where there is no task whose table shows them."""
+    if problem.task_id in trace.tasks:
+        return
+    for event in trace:
+        if isinstance(event, FaultFired):
+            yield f"  before    fault {event.name}: {event.verb} {event.target}"
+        elif isinstance(event, WorkerStopped):
+            yield f"  before    {event.worker} was gone ({event.how})"

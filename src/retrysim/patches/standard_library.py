@@ -15,6 +15,7 @@ import freezegun.api
 from retrysim.clock import to_datetime
 from retrysim.kernel import Environment, Streams
 from retrysim.patches.dates import virtual_dates
+from retrysim.patches.other_clocks import no_other_clock, refuse_other_clocks
 from retrysim.patches.readings import virtual_readings
 from retrysim.patches.references import REAL_MODULES, replace_references, restore_references_of_new_modules
 from retrysim.patches.waits import virtual_condition_waits, virtual_sleep
@@ -29,10 +30,12 @@ _FREEZEGUN_READINGS = (
 @contextmanager
 def virtual_standard_library(environment: Environment, streams: Streams) -> Iterator[None]:
     """While inside, ``time``, ``datetime``, waits, ``random`` and ``uuid4`` belong to the simulation."""
+    no_other_clock()
     with UndoStack() as undo:
         readings = virtual_readings(environment.clock)
         stand_ins = _stand_ins(environment, streams, readings)
         _freeze(undo, environment, readings)
+        refuse_other_clocks(undo)
         undo.set_attribute(time, "sleep", stand_ins[time.sleep])
         undo.set_attribute(time, "ctime", readings["ctime"])
         undo.set_attribute(uuid, "uuid4", stand_ins[uuid.uuid4])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from retrysim.pytest_plugin.settings import apply, take_back
 
 if TYPE_CHECKING:
     from retrysim.simulation import Simulation
@@ -38,6 +41,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    apply(early_config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    take_back(config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "retrysim(seed=0, start=..., allow=(...)): keyword arguments of the simulation of fixture `sim`"
@@ -66,6 +78,16 @@ def pytest_runtest_makereport(
 
         add_reports(item, call, report)
     return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Timelines and stories that differ are shown under each other, word under word."""
+    trace = sys.modules.get("retrysim.trace")  # whoever has such a line has imported it
+    if trace is None or op != "==" or not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    if isinstance(left, trace.Line):
+        return [f"{left!r} == {right!r}", *trace.aligned(left, right)]
+    return [f"{left!r} == {right!r}", *trace.aligned(right, left)] if isinstance(right, trace.Line) else None
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from retrysim.errors import InputError
+from retrysim.nearest import did_you_mean
 from retrysim.pytest_plugin.reports import remember
+from retrysim.pytest_plugin.settings import of_simulation
 
 if TYPE_CHECKING:
     from retrysim.fakes.fake import Fake
@@ -15,17 +19,34 @@ if TYPE_CHECKING:
 
 
 def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
-    """A simulation for one test: the fixture's settings, over them the marker's, over those the command line's seed."""
+    """A simulation for one test: the project's settings, then the fixture's, the marker's, and the option's seed."""
     from retrysim.simulation import Simulation
 
-    marker = request.node.get_closest_marker("retrysim")
-    settings |= {} if marker is None else marker.kwargs
+    settings = {**of_simulation(request.config), **settings, **_of_marker(request)}
     seed = request.config.getoption("--retrysim-seed")
     if seed is not None:
         settings["seed"] = seed
     simulation = Simulation(**settings)
     remember(request.node, simulation.trace)
+    simulation.replay = f"pytest {request.node.nodeid!r} --retrysim-seed={simulation.seed}"
     return simulation
+
+
+def _of_marker(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The keyword arguments of the marker; raises ``InputError`` for one that a simulation does not have."""
+    from retrysim.simulation import Simulation
+
+    marker = request.node.get_closest_marker("retrysim")
+    if marker is None:
+        return {}
+    known = list(inspect.signature(Simulation).parameters)
+    if marker.args:
+        raise InputError("@pytest.mark.retrysim takes keyword arguments only, such as seed=7")
+    for name in marker.kwargs:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            raise InputError(f"@pytest.mark.retrysim has no argument {name!r}{hint}")
+    return dict(marker.kwargs)
 
 
 def fixture(

@@ -7,7 +7,7 @@ pytest or a fake: names of those are checked by whoever plays, and reported thro
 from retrysim.scenarios.claims import ALL, InvariantCall
 from retrysim.scenarios.expectation import Expect, Retried
 from retrysim.scenarios.item import ScenarioItem, items_of
-from retrysim.scenarios.kinds import Broker, CeleryMode, Moment
+from retrysim.scenarios.kinds import Broker, CeleryMode, Moment, Range, fits
 from retrysim.scenarios.loader import SUFFIX, load, loads
 from retrysim.scenarios.published import json_schema
 from retrysim.scenarios.scenario import Scenario
@@ -23,12 +23,14 @@ __all__ = [
     "InvariantCall",
     "Limits",
     "Moment",
+    "Range",
     "Retried",
     "Scenario",
     "ScenarioItem",
     "ScenarioSpec",
     "Submission",
     "Workers",
+    "fits",
     "items_of",
     "json_schema",
     "load",

@@ -13,7 +13,7 @@ from pydantic import ValidatorFunctionWrapHandler as Handler
 from retrysim.durations import format_duration, parse_duration
 from retrysim.errors import DurationError
 from retrysim.scenarios.block import Block
-from retrysim.scenarios.kinds import DURATION_SCHEMA, Count, State, Text, expected, parsed_duration, rule
+from retrysim.scenarios.kinds import DURATION_SCHEMA, CountOrRange, Range, State, Text, expected, parsed_duration, rule
 
 #: Stands for every task (in ``attempts``), and for the one fake that serves the endpoint (in ``story`` and ``calls``).
 ALL = "*"
@@ -43,8 +43,8 @@ def _token(token: str) -> str:
         raise expected(what, among=_STATES, word=token) from None
 
 
-def _no_two_alike(given: Any, validate: Handler) -> dict[str, int]:
-    timelines: dict[str, int] = validate(given)
+def _no_two_alike(given: Any, validate: Handler) -> dict[str, int | Range]:
+    timelines: dict[str, int | Range] = validate(given)
     if len(timelines) < len(given):
         raise rule("two of the timelines are the same; add up their counts")
     return timelines
@@ -113,14 +113,14 @@ def _by_fake_schema(of_endpoint: dict[str, Any]) -> dict[str, Any]:
     return {**of_fake, "patternProperties": {**endpoints, "^[^/]+$": of_fake}}
 
 
-_COUNT_SCHEMA = {"type": "integer", "minimum": 0}
+_COUNT_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d{1,9}\.\.\d{1,9}$"}]}
 _COUNTS_SCHEMA = {"type": "object", "additionalProperties": _COUNT_SCHEMA}
 _NAMED_SCHEMA = {"type": "object", "minProperties": 1, "maxProperties": 1}
 
 Timeline = Annotated[str, Field(min_length=1), AfterValidator(_timeline)]
-Timelines = Annotated[dict[Timeline, Count], WrapValidator(_no_two_alike)]
+Timelines = Annotated[dict[Timeline, CountOrRange], WrapValidator(_no_two_alike)]
 Attempts = Annotated[
-    dict[Text, Count], BeforeValidator(_total), WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _COUNTS_SCHEMA]})
+    dict[Text, CountOrRange], BeforeValidator(_total), WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _COUNTS_SCHEMA]})
 ]
 RetriedAt: TypeAlias = Annotated[
     Literal["reset"] | tuple[int, ...],
@@ -136,7 +136,7 @@ Stories = Annotated[
     WithJsonSchema(_by_fake_schema({"type": ["string", "integer"]})),
 ]
 Calls = Annotated[
-    dict[Text, dict[Endpoint, dict[Status, Count]]],
+    dict[Text, dict[Endpoint, dict[Status, CountOrRange]]],
     BeforeValidator(_by_fake),
     WithJsonSchema(_by_fake_schema(_COUNTS_SCHEMA)),
 ]

@@ -19,6 +19,7 @@ _LONGEST = 60
 _OF_KEY = "[key]"  # pydantic's last step to an error in a mapping's key
 _REQUIRED = {
     "name": "what the scenario shows, as a sentence",
+    "groups.name": "the node name of these workers",
     "app": "the Celery app as `celery -A` takes it, such as proj.celery:app",
     "submit": "a list of the tasks that are submitted, such as [{task: fetch_tweets, times: 200}]",
     "task": "the name of a task",
@@ -77,11 +78,12 @@ def _error(document: Document, fault: Fault) -> ScenarioError:
     path, of_key = _path(fault)
     if fault["type"] == "missing":
         around = document.written(path[:-1])
-        return ScenarioError(f"{document.where(around)}: {spelled((*around, path[-1]))}: {_missing(str(path[-1]))}")
+        return ScenarioError(f"{document.where(around)}: {spelled((*around, path[-1]))}: {_missing(path)}")
     return document.error(path, _message(fault), of_key=of_key)
 
 
-def _missing(key: str) -> str:
+def _missing(path: KeyPath) -> str:
+    key = "groups.name" if "groups" in path else str(path[-1])
     return f"missing; expected {_REQUIRED[key]}"
 
 

@@ -16,13 +16,13 @@ from retrysim.scenarios.claims import (
     Stories,
     Timelines,
 )
-from retrysim.scenarios.kinds import CeleryMode, Count, DurationNs, IfGiven, State
+from retrysim.scenarios.kinds import CeleryMode, CountOrRange, DurationNs, DurationOrRange, IfGiven, State
 
 
 class Retried(Block):
     """The tasks that were retried."""
 
-    tasks: Count = Field(description="How many tasks were retried at least once.", examples=[20])
+    tasks: CountOrRange = Field(description="How many tasks were retried at least once.", examples=[20])
     at_ns: IfGiven[RetriedAt] = Field(
         default=None,
         alias="at",
@@ -37,10 +37,10 @@ class Retried(Block):
 class Expect(Block):
     """The expectations of one item: what is not given is not judged, apart from the default invariants."""
 
-    states: IfGiven[dict[State, Count]] = Field(
+    states: IfGiven[dict[State, CountOrRange]] = Field(
         default=None,
         description="How many tasks end in each of Celery's states; a state that is not named has none.",
-        examples=[{"SUCCESS": 200}],
+        examples=[{"SUCCESS": 200}, {"SUCCESS": "180..200", "FAILURE": "0..20"}],
     )
     retried: IfGiven[Retried] = Field(default=None, description="How many tasks were retried, and when.")
     attempts: IfGiven[Attempts] = Field(
@@ -48,8 +48,11 @@ class Expect(Block):
         description="How often the bodies of all tasks were executed together, or how often those of each task name.",
         examples=[220, {"fetch_tweets": 220}],
     )
-    elapsed_ns: IfGiven[DurationNs] = Field(
-        default=None, alias="elapsed", description="Virtual time from the start to the end of the run."
+    elapsed_ns: IfGiven[DurationOrRange] = Field(
+        default=None,
+        alias="elapsed",
+        description="Virtual time from the start to the end of the run, or a range of it.",
+        examples=["15 minutes", "15m..16m"],
     )
     timelines: IfGiven[Timelines] = Field(
         default=None,
@@ -86,6 +89,11 @@ class Expect(Block):
         default=None,
         description="Invariants that hold beside the default ones, by name, with arguments where they take some.",
         examples=[["every_task_settles", {"quota_is_respected": {"fake": "twitter"}}]],
+    )
+    violates: IfGiven[Annotated[tuple[Invariant, ...], Field(min_length=1)]] = Field(
+        default=None,
+        description="Invariants that do not hold, by name, with arguments where they take some: that is the finding.",
+        examples=[["no_task_is_lost"], [{"retries_follow_policy": {"countdown": "1 hour"}}]],
     )
     differs_from: IfGiven[CeleryMode] = Field(
         default=None,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -69,6 +69,50 @@ class Moment:
     def after(self, origin_ns: int) -> int:
         """Nanoseconds since the epoch, given the origin's."""
         return self.ns if self.is_instant else origin_ns + self.ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """From a least to a most, both included: ``180..200``, ``15m..16m`` (in nanoseconds)."""
+
+    least: int
+    most: int
+
+    def __contains__(self, value: int) -> bool:
+        return self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"{self.least}..{self.most}"
+
+
+def fits(expected: int | Range, actual: int) -> bool:
+    """Whether a figure is the expected one, or lies in the expected range."""
+    return actual in expected if isinstance(expected, Range) else actual == expected
+
+
+def _count_or_range(given: object) -> int | Range:
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return given
+    match = _RANGE.fullmatch(given) if isinstance(given, str) else None
+    if not match:
+        raise expected("a whole number of 0 or more, or a range with both its ends, such as 180..200")
+    return _range(int(match[1]), int(match[2]))
+
+
+def _duration_or_range(given: object) -> int | Range:
+    least, dots, most = given.partition("..") if isinstance(given, str) else ("", "", "")
+    if not dots:
+        return _duration_ns(given)
+    ends = parsed_duration(least), parsed_duration(most)
+    if ends[0] is None or ends[1] is None:
+        raise expected(f"a duration, {_DURATION_EXAMPLE}, or a range of them, such as 15m..16m")
+    return _range(ends[0], ends[1])
+
+
+def _range(least: int, most: int) -> Range:
+    if least > most:
+        raise expected("a range that counts upwards, such as 180..200 or 15m..16m")
+    return Range(least=least, most=most)
 
 
 def _duration_ns(given: object) -> int:
@@ -159,6 +203,13 @@ DURATION_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2015-08-03T12:15:00Z"]}
 _MOMENT_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 minutes", "2015-08-03T12:15:00Z"]}
 
+_RANGE_PATTERN = r"^\d{1,9}\.\.\d{1,9}$"
+CountOrRange: TypeAlias = Annotated[
+    int | Range,
+    PlainValidator(_count_or_range),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": _RANGE_PATTERN}]}),
+]
+DurationOrRange: TypeAlias = Annotated[int | Range, PlainValidator(_duration_or_range), WithJsonSchema(DURATION_SCHEMA)]
 DurationNs = Annotated[int, PlainValidator(_duration_ns), WithJsonSchema(DURATION_SCHEMA)]
 InstantNs = Annotated[int, PlainValidator(_instant_ns), WithJsonSchema(_INSTANT_SCHEMA)]
 When = Annotated[Moment, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
@@ -170,7 +221,7 @@ Seeds = Annotated[
         {
             "anyOf": [
                 {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
-                {"type": "string", "pattern": r"^\d{1,9}\.\.\d{1,9}$"},
+                {"type": "string", "pattern": _RANGE_PATTERN},
             ]
         }
     ),

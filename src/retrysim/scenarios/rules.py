@@ -16,7 +16,7 @@ Broken = Iterator[tuple[KeyPath, str]]
 
 def broken_rule(spec: ScenarioSpec, document: Document) -> ScenarioError | None:
     """An error for the first value in the file that breaks a rule."""
-    rules = (_one_of_two, _no_value_twice, _hostname, _times, broken_fault_rules, _expectations)
+    rules = (_one_of_two, _no_value_twice, _hostname, _groups, _times, broken_fault_rules, _expectations)
     broken = [one for rule in rules for one in rule(spec)]
     if not broken:
         return None
@@ -38,6 +38,11 @@ def _one_of_two(spec: ScenarioSpec) -> Broken:
 
 
 def _one_of_two_times(submission: Submission, path: KeyPath) -> Broken:
+    if submission.rate is not None and submission.every_ns:
+        yield (*path, "rate"), "every is given too; keep one of them"
+    for key in submission.for_each:
+        if key in submission.kwargs:
+            yield (*path, "for_each", key), f"{key} is in kwargs too; keep one of them"
     if submission.countdown_ns is not None and submission.eta_ns is not None:
         yield (*path, "eta"), "countdown is given too; keep one of them"
     for option in ("args", "kwargs", "countdown", "eta", "expires", "queue"):
@@ -64,10 +69,25 @@ def _hostname(spec: ScenarioSpec) -> Broken:
         yield ("workers", "hostname"), "several workers cannot share a node name; leave hostname out, or keep count: 1"
 
 
+def _groups(spec: ScenarioSpec) -> Broken:
+    names: list[str] = []
+    for index, group in enumerate(spec.workers.groups):
+        if any(name in names for name in group.names):
+            yield (
+                ("workers", "groups", index, "name"),
+                f"there is a worker {group.name!r} already; rename this",
+            )
+        names += group.names
+    for key in spec.workers.given if spec.workers.groups else ():
+        if key != "groups":
+            yield ("workers", key), "groups are given too; say it of each group"
+
+
 def _times(spec: ScenarioSpec) -> Broken:
     for index, submission in enumerate(spec.submit):
-        if submission.at.after(spec.start_ns) < spec.start_ns:
-            yield ("submit", index, "at"), "is before the start; a task is submitted at the start or later"
+        for number, at in enumerate(submission.at):
+            if at.after(spec.start_ns) < spec.start_ns:
+                yield ("submit", index, "at", number), "is before the start; a task is submitted at the start or later"
     if spec.until_ns is not None and spec.until_ns < spec.start_ns:
         yield ("until",), "is before the start; a run ends at the start or later"
 
@@ -83,7 +103,7 @@ def _expectations(spec: ScenarioSpec) -> Broken:
 
 
 def _expected_of_tasks(spec: ScenarioSpec, block: str, expect: Expect) -> Broken:
-    tasks = sum(submission.times for submission in spec.submit)
+    tasks = sum(submission.count for submission in spec.submit)
     if expect.attempts_at_ns is not None and tasks != 1:
         yield (block, "attempts_at"), f"is for a scenario that submits one task; this one submits {tasks}"
     if isinstance(expect.results, list) and len(expect.results) != tasks:

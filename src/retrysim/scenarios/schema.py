@@ -6,10 +6,24 @@ The published JSON Schema is made from these models.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from itertools import product
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import core_schema
 
+from retrysim.clock import GRID_NS
+from retrysim.errors import LimitError
+from retrysim.ratelimit.rate import Rate
 from retrysim.scenarios.block import Block
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.fault import Fault
@@ -59,8 +73,58 @@ FakeOptions = Annotated[
 ]
 
 
+class OrListOf:
+    """Lets a list stand for a mapping that has it under one key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda given: {self.key: given} if isinstance(given, list) else given, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        mapping = handler(schema)
+        return {"anyOf": [mapping, handler.resolve_ref_schema(mapping)["properties"][self.key]]}
+
+
+def _rate(given: object) -> Rate:
+    try:
+        return Rate.parse(str(given))
+    except LimitError:
+        raise expected("a number and a window, such as 100 per minute") from None
+
+
+RateOf: TypeAlias = Annotated[Rate, PlainValidator(_rate), WithJsonSchema({"type": "string"})]
+
+
+class WorkerGroup(Block):
+    """Workers that are alike, beside others that are not."""
+
+    name: Text = Field(
+        description="The node name of the one worker; of several, each has its number after it.", examples=["fast"]
+    )
+    count: Positive = Field(default=1, description="How many workers of this group run. Default: 1.")
+    concurrency: Positive = Field(default=1, description="How many tasks each of them runs at once. Default: 1.")
+    queues: IfGiven[OneOrMany[Text]] = Field(
+        default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The node name of each worker."""
+        return (self.name,) if self.count == 1 else tuple(f"{self.name}-{n}" for n in range(1, self.count + 1))
+
+
 class Workers(Block):
-    """The workers that run the tasks; they are all alike."""
+    """The workers that run the tasks, all alike; or groups of them, for which a list is short."""
+
+    groups: tuple[WorkerGroup, ...] = Field(
+        default=(), description="Groups of workers that are not alike; `workers` as a list is short for it."
+    )
 
     count: OneOrMany[Positive] = Field(default=(1,), description="How many workers run, one or a list. Default: 1.")
     concurrency: OneOrMany[Positive] = Field(
@@ -82,14 +146,28 @@ class Submission(Block):
     times: Count = Field(default=1, description="How often it is submitted. Default: 1.")
     args: tuple[JsonValue, ...] = Field(default=(), description="The task's positional arguments.")
     kwargs: dict[str, JsonValue] = Field(default={}, description="The task's keyword arguments.")
-    at: When = Field(
-        default_factory=lambda: Moment(ns=0, is_instant=False),
-        description="When it is first submitted: a duration from the start, or an instant. Default: the start.",
+    for_each: dict[Text, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(
+        default={},
+        description="Keyword arguments of which each value is submitted so often: one user's token after the other.",
+        examples=[{"token": ["alice", "bob"]}],
+    )
+    at: OneOrMany[When] = Field(
+        default_factory=lambda: (Moment(ns=0, is_instant=False),),
+        description=(
+            "When it is first submitted: a duration from the start, or an instant; or several of them, "
+            "each of which is a burst. Default: the start."
+        ),
+        examples=["5m", ["0s", "15m", "2015-08-03T13:00:00Z"]],
     )
     every_ns: DurationNs = Field(
         default=0,
         alias="every",
         description="The time between one submission and the next; without it all come at once.",
+    )
+    rate: IfGiven[RateOf] = Field(
+        default=None,
+        description="How many are submitted in how long, evenly spread, in place of `every`.",
+        examples=["100 per minute"],
     )
     countdown_ns: IfGiven[DurationNs] = Field(
         default=None, alias="countdown", description="How long after its submission the task may start."
@@ -105,10 +183,31 @@ class Submission(Block):
         default={}, description="Other options of `apply_async`.", examples=[{"priority": 3}]
     )
 
+    @property
+    def count(self) -> int:
+        """How many tasks it submits."""
+        return self.times * len(self.at) * len(self._each)
+
+    @property
+    def _each(self) -> tuple[dict[str, JsonValue], ...]:
+        """The keyword arguments of each user, or whatever `for_each` lists: one value of each."""
+        return tuple(dict(zip(self.for_each, values, strict=True)) for values in product(*self.for_each.values()))
+
+    def calls(self, start_ns: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+        """When each of the submissions happens, in nanoseconds since the epoch, and its keyword arguments."""
+        for first in self.at:
+            for index in range(self.times):
+                for own in self._each:
+                    yield first.after(start_ns) + self._after_ns(index), {**self.kwargs, **own}
+
     def instants_ns(self, start_ns: int) -> Iterator[int]:
         """When each of the submissions happens, in nanoseconds since the epoch."""
-        first = self.at.after(start_ns)
-        return (first + index * self.every_ns for index in range(self.times))
+        return (at_ns for at_ns, _ in self.calls(start_ns))
+
+    def _after_ns(self, index: int) -> int:
+        if self.rate is None:
+            return index * self.every_ns
+        return index * self.rate.window_ns // self.rate.amount // GRID_NS * GRID_NS
 
 
 class Limits(Block):
@@ -161,7 +260,11 @@ class ScenarioSpec(Block):
     broker: IfGiven[OneOrMany[Broker]] = Field(
         default=None, description="The kind of broker, one or a list. Default: that of the app's own URL."
     )
-    workers: Workers = Field(default_factory=Workers, description="How many workers run the tasks, and how.")
+    workers: Annotated[Workers, OrListOf("groups")] = Field(
+        default_factory=Workers,
+        description="How many workers run the tasks, and how; or a list of groups of workers.",
+        examples=[{"count": 2, "concurrency": 4}, [{"name": "fast", "queues": "high"}, {"name": "slow"}]],
+    )
     cost_ns: Cost = Field(
         default={},
         alias="cost",

@@ -24,10 +24,13 @@ from retrysim.wire.origin import Origin
 class Network:
     """The hosts of one simulation."""
 
-    def __init__(self, trace: Trace, environment: Environment, allowed: tuple[str, ...]) -> None:
+    def __init__(
+        self, trace: Trace, environment: Environment, allowed: tuple[str, ...], *, strict: bool = True
+    ) -> None:
         self._trace = trace
         self._environment = environment
         self._allowed = set(allowed)
+        self._strict = strict
         self._handlers: dict[str, Callable[[Request], Response]] = {}
         self._fakes: list[Fake] = []
         self._undo = UndoStack()
@@ -68,7 +71,7 @@ class Network:
         handler = self._handlers.get(f"{host}:{port}") or self._handlers.get(host)
         if handler is not None:
             return handler
-        if get_current_task() is None or not self._allowed.isdisjoint({host, f"{host}:{port}"}):
+        if not self._strict or get_current_task() is None or not self._allowed.isdisjoint({host, f"{host}:{port}"}):
             return None
         served = ", ".join(sorted(self._handlers)) or "none"
         raise UnservedHost(

@@ -68,7 +68,10 @@ def _environment_variables(item: ScenarioItem) -> Iterator[None]:
     with UndoStack() as undo:
         for name, value in item.scenario.spec.env.items():
             undo.set_item(os.environ, name, value)
+        if "TZ" in item.scenario.spec.env:
+            time.tzset()
         yield
+    time.tzset()
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -143,7 +146,12 @@ def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
 
 def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
     workers = item.scenario.spec.workers
-    if item.celery == "worker":
+    if item.celery == "worker" and workers.groups:
+        for group in workers.groups:
+            options = {"queues": list(group.queues)} if group.queues else {}
+            for name in group.names:
+                sim.start_worker(app, concurrency=group.concurrency, name=name, **options)
+    elif item.celery == "worker":
         options = {"queues": list(workers.queues)} if workers.queues else {}
         hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
         for _ in range(item.worker_count):
@@ -185,15 +193,15 @@ def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[s
     """Submit everything in the order of time; what is due at one instant, in the order of the file."""
     spec = item.scenario.spec
     due = [
-        (at_ns, index, submission)
+        (at_ns, index, submission, kwargs)
         for index, submission in enumerate(spec.submit)
-        for at_ns in submission.instants_ns(spec.start_ns)
+        for at_ns, kwargs in submission.calls(spec.start_ns)
     ]
-    for at_ns, index, submission in sorted(due, key=lambda entry: entry[:2]):
+    for at_ns, index, submission, kwargs in sorted(due, key=lambda entry: entry[:2]):
         if at_ns > sim.environment.clock.ns:
             sim.environment.sleep(at_ns - sim.environment.clock.ns)
         task = _task(item, app, index, submission.task)
-        submitted.append(task.apply_async(submission.args, dict(submission.kwargs), **_options(submission)).id)
+        submitted.append(task.apply_async(submission.args, kwargs, **_options(submission)).id)
 
 
 def _options(submission: Submission) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -24,15 +24,17 @@ from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import Deadlock, InputError
 from retrysim.faults import Message, MessageRule, Rules
-from retrysim.invariants import DEFAULT, Invariant, judge
+from retrysim.invariants import DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.outcomes.verdict import raise_findings
 from retrysim.patches import virtual_standard_library
 from retrysim.simulation.broker import BrokerHandle
+from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.start import start_instant_ns
-from retrysim.trace import Event, FaultFired, RunEnded, TaskHistory, Trace, is_named
+from retrysim.simulation.views import Published, QueueView, Wanted, published, queue_view
+from retrysim.trace import ApiCalled, Event, FaultFired, RunEnded, TaskHistory, Trace, Waste, is_named, waste_of
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -47,8 +49,8 @@ class Simulation:
 
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
     ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
-    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``); ``limits`` say when
-    a run is a runaway.
+    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``), and unless it is
+    ``strict`` they may call any; ``limits`` say when a run is a runaway.
     """
 
     def __init__(
@@ -57,7 +59,8 @@ class Simulation:
         seed: int = 0,
         start: str | datetime = START,
         broker: str | None = None,
-        allow: tuple[str, ...] = (),
+        allow: Iterable[str] = (),
+        strict: bool = True,
         limits: Limits | None = None,
     ) -> None:
         self.seed = seed
@@ -72,7 +75,7 @@ class Simulation:
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(lambda: self._weather, self.note_fault)
-        self._network = Network(self.trace, self.environment, allow)
+        self._network = Network(self.trace, self.environment, tuple(allow), strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
         self._undo = UndoStack()
@@ -82,6 +85,8 @@ class Simulation:
         self._eager: EagerRunner | None = None
         self._always_eager = False
         self._apps: list[Any] = []
+        #: the line that runs this test again, where somebody knows it
+        self.replay: str | None = None
         self._open = False
         self._failed = False
 
@@ -194,6 +199,7 @@ class Simulation:
         broker = MemoryBroker(self.environment, self._rules, self._weather)
         self._chosen_broker = broker  # none is needed: a message is delivered as it is sent
         self._eager = EagerRunner(self._host(app), broker, self.environment)
+        self._undo.callback(self._eager.close)
 
     def run_always_eagerly(self, app: Any) -> None:
         """Celery's own ``task_always_eager``: to see what it makes of retries."""
@@ -287,8 +293,10 @@ class Simulation:
         try:
             self.environment.run(until=until, until_ns=until_ns)
             idle = until is None and until_ns is None
-        except BaseException:
+        except BaseException as error:
             self._failed = True
+            if isinstance(error, Exception) and is_ours(error):
+                raise explained(error, self.trace) from error
             raise
         finally:
             observers.remove(look)
@@ -336,9 +344,41 @@ class Simulation:
             if (name is None or is_named(task.name, name)) and state in (None, task.state)
         ]
 
-    def check(self, *invariants: Invariant) -> None:
-        """Judge the run by the default invariants and these; raises ``Violation`` with all that is wrong."""
+    def queue(self, name: str) -> QueueView:
+        """A queue as it stands now: ``sim.queue("celery").depth``. Raises ``InputError`` for one that there is not."""
+        consumed = {queue for worker in self.workers for queue in worker.queues}
+        return queue_view(name, self._broker.waiting(), self.trace, consumed)
+
+    def published(
+        self,
+        *,
+        task: str | None = None,
+        count: int | None = None,
+        eta: datetime | Duration | None = None,
+        queue: str | None = None,
+        retries: int | None = None,
+    ) -> Published:
+        """The messages that were published so far; raises ``Violation`` if they are not ``count`` (or none at all).
+
+        ``task`` is a task's name or its end, ``eta`` an aware ``datetime`` or a delay from the sending
+        (``"15 minutes"``, seconds, a ``timedelta``), ``retries`` 0 for submissions, 1 for first retries, ... .
+        """
         __tracebackhide__ = True  # pytest shows the line of the test
-        asked = [invariant for invariant in invariants if invariant not in DEFAULT]
-        unlimited = frozenset({"quota_is_respected"}) - {invariant.__name__ for invariant in invariants}
-        raise_findings(self.trace, judge(self.trace, (*DEFAULT, *asked), vacuous_is_fine=unlimited))
+        return published(self.trace, Wanted(task=task, queue=queue, retries=retries, eta=eta), count)
+
+    @property
+    def waste(self) -> list[Waste]:
+        """What the calls cost beside what the limits allow, for each caller of each limit."""
+        return waste_of(self.trace.of(ApiCalled))
+
+    def check(self, *invariants: Invariant) -> None:
+        """Judge the run by the default invariants and these; raises ``Violation`` with all that is wrong.
+
+        One of the default invariants that is given with arguments takes the place of the default one:
+        ``sim.check(no_task_fails(but="fetch_tweets"))``.
+        """
+        __tracebackhide__ = True  # pytest shows the line of the test
+        asked = {base_name(invariant) for invariant in invariants}
+        defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in asked]
+        findings = judge(self.trace, (*defaults, *invariants), vacuous_is_fine=VACUOUS_IS_FINE - asked)
+        raise_findings(self.trace, findings, replay=self.replay or f"Simulation(seed={self.seed})")

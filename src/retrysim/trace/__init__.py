@@ -18,13 +18,17 @@ from retrysim.trace.events import (
     WorkerReady,
     WorkerStopped,
 )
-from retrysim.trace.history import TaskHistory, Trace, is_named
+from retrysim.trace.history import Attempt, TaskHistory, Trace, is_named
+from retrysim.trace.line import Line, aligned
 from retrysim.trace.ndjson import dump_ndjson, load_ndjson
+from retrysim.trace.waste import Waste, waste_of
 
 __all__ = [
     "ApiCalled",
+    "Attempt",
     "Event",
     "FaultFired",
+    "Line",
     "RunEnded",
     "TaskFailed",
     "TaskHistory",
@@ -37,10 +41,13 @@ __all__ = [
     "TaskStarted",
     "TaskSucceeded",
     "Trace",
+    "Waste",
     "WorkerLogged",
     "WorkerReady",
     "WorkerStopped",
+    "aligned",
     "dump_ndjson",
     "is_named",
     "load_ndjson",
+    "waste_of",
 ]

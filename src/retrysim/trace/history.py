@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+from retrysim.clock import to_datetime
 from retrysim.durations import format_duration
 from retrysim.trace.events import (
     ApiCalled,
@@ -24,6 +26,7 @@ from retrysim.trace.events import (
     TaskStarted,
     TaskSucceeded,
 )
+from retrysim.trace.line import Line
 from retrysim.trace.loss import why_lost
 
 E = TypeVar("E", bound=Event)
@@ -50,6 +53,19 @@ class Attempt:
     start_ns: int
     end_ns: int | None
     state: str
+
+    def __repr__(self) -> str:
+        return f"<attempt {self.number} on {self.worker} at {self.started_at.isoformat()}: {self.state}>"
+
+    @property
+    def started_at(self) -> datetime:
+        """When the body began to run, as an aware UTC ``datetime``."""
+        return to_datetime(self.start_ns)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; ``None`` while it runs."""
+        return None if self.end_ns is None else to_datetime(self.end_ns)
 
 
 def is_named(name: str, wanted: str) -> bool:
@@ -132,6 +148,11 @@ class TaskHistory:
         """When the task reached its last state; ``None`` while it is not settled."""
         return self._outcomes[-1].at_ns if self.settled else None
 
+    @property
+    def settled_at(self) -> datetime | None:
+        """When the task reached its last state, as an aware UTC ``datetime``; ``None`` while it is not settled."""
+        return None if self.settled_at_ns is None else to_datetime(self.settled_at_ns)
+
     @cached_property
     def sent_at_ns(self) -> int | None:
         return next((e.at_ns for e in self.events if isinstance(e, TaskSent)), None)
@@ -161,7 +182,7 @@ class TaskHistory:
         return [e for e in self.events if type(e) in STATES]
 
     @cached_property
-    def timeline(self) -> str:
+    def timeline(self) -> Line:
         """The states with the time between them: ``"RETRY 15m SUCCESS"``; ``"PENDING"`` when nothing happened yet."""
         words: list[str] = []
         before = self.sent_at_ns
@@ -172,15 +193,15 @@ class TaskHistory:
             before = event.at_ns
         if not self._outcomes or not self.settled:
             words += [] if self.state == "RETRY" else [self.state]
-        return " ".join(words)
+        return Line(" ".join(words))
 
     @cached_property
-    def calls(self) -> str:
+    def calls(self) -> Line:
         """The answers to its API calls, attempts divided by bars: ``"429 200 | 200"``."""
         by_attempt: dict[int | None, list[str]] = {}
         for call in self.api_calls:
             by_attempt.setdefault(call.attempt, []).append(call.answer)
-        return " | ".join(" ".join(statuses) for statuses in by_attempt.values())
+        return Line(" | ".join(" ".join(statuses) for statuses in by_attempt.values()))
 
 
 class Trace:

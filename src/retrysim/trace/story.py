@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from retrysim.durations import format_duration
+from retrysim.trace.line import Line
 
 
-def story_of(answers: Iterable[tuple[int, str]]) -> str:
+def story_of(answers: Iterable[tuple[int, str]]) -> Line:
     """The story of ``(at_ns, answer)`` pairs in the order of time.
 
     Equal answers at one instant are one group; between two groups stands the time
@@ -26,7 +27,7 @@ def story_of(answers: Iterable[tuple[int, str]]) -> str:
         answer, count, before_ns = answered, count + 1, at_ns
     if count:
         words.append(f"{count}x{answer}")
-    return " ".join(words)
+    return Line(" ".join(words))
 
 
 def groups_of(answers: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:

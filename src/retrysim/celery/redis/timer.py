@@ -9,7 +9,7 @@ from typing import Any
 
 from kombu.asynchronous.timer import Timer as KombuTimer
 
-from retrysim.celery.timer import Entry
+from retrysim.celery.timer import Entry, at_least_a_step
 from retrysim.clock import GRID_NS
 from retrysim.kernel import Environment
 from retrysim.patches import monotonic_ns
@@ -52,6 +52,9 @@ class HubTimer(KombuTimer):  # type: ignore[misc]
             return super().call_repeatedly(secs - _HAIR, *args, **kwargs)
         finally:
             del self.Entry
+
+    def enter_after(self, secs: float, entry: Any, priority: int = 0, **clock: Any) -> Any:
+        return super().enter_after(at_least_a_step(secs), entry, priority, **clock)
 
     def _enter(self, eta: float, priority: int, entry: Any, push: Any = heapq.heappush) -> Any:
         entry = super()._enter(round(eta * 1e6) / 1e6, priority or 0, entry, push)

@@ -1,0 +1,26 @@
+"""What a worker in real time would take three hours for."""
+
+from datetime import timedelta
+
+import mailer
+
+from retrysim.invariants import retries_follow_policy
+
+
+def test_mail_is_sent_when_the_mailbox_has_room_again(sim, monkeypatch):
+    answers = iter([mailer.MailboxFullError(), mailer.MailboxFullError(), "sent"])
+
+    def deliver(address):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(mailer, "deliver", deliver)
+    sim.start_worker(mailer.app)
+    result = mailer.app.tasks["mailer.send"].delay("somebody@example.com")
+
+    assert result.get() == "sent"
+    assert sim.task(result.id).timeline == "RETRY 1h RETRY 1h SUCCESS"
+    assert sim.elapsed == timedelta(hours=2)
+    sim.check(retries_follow_policy(countdown="1 hour"))

@@ -1,0 +1,158 @@
+"""What can be found out about a project: its app, the task to begin with, its arguments, and whom it calls."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrysim.errors import AppError, InputError
+from retrysim.nearest import did_you_mean
+from retrysim.trace import is_named
+
+_SKIPPED = {"tests", "test", "node_modules", "build", "dist", "docs", "scenarios", "examples"}
+_MAKES_AN_APP = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:celery\.)?Celery\(", re.MULTILINE)
+_URL = re.compile(r"https?://([a-zA-Z0-9.-]+\.[a-zA-Z]{2,})")
+_VARIABLE = re.compile(r"set (\w+) before the app is imported")
+#: The package that a project imports -> the fake that answers it.
+_CLIENTS = {
+    "twitter": "twitter", "tweepy": "twitter", "github": "github", "stripe": "stripe", "slack_sdk": "slack",
+    "shopify": "shopify", "openai": "openai", "anthropic": "anthropic", "discord": "discord", "praw": "reddit",
+    "spotipy": "spotify", "boto3": "aws",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A task to write a scenario for. ``fakes`` are options by name, ``env`` what the app needs to be imported."""
+
+    app: str
+    task: str
+    module: str
+    function: str
+    kwargs: Mapping[str, Any]
+    fakes: Mapping[str, Mapping[str, str]]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def short(self) -> str:
+        """The task's name, as a file's name."""
+        return re.sub(r"\W+", "_", self.task.rpartition(".")[2])
+
+
+def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
+    """The app (found in the folder, unless named) and its task (the first that retries, unless named)."""
+    if (folder / "src").is_dir():
+        sys.path.insert(0, str(folder / "src"))
+    name = app_name or _app_in(folder)
+    env: dict[str, str] = {}
+    app = _import(name, env)
+    chosen = _choose(app, name, task)
+    function = inspect.unwrap(getattr(chosen, "_orig_run", chosen.run))
+    module = sys.modules[chosen.__module__]
+    return Found(
+        app=name,
+        task=chosen.name,
+        module=chosen.__module__,
+        function=getattr(function, "__name__", chosen.name.rpartition(".")[2]),
+        kwargs=dict(_arguments(function, bound=_is_bound(chosen))),
+        fakes=_fakes(inspect.getsource(module) if getattr(module, "__file__", None) else ""),
+        env=env,
+    )
+
+
+def _app_in(folder: Path) -> str:
+    found = list(_apps(folder))
+    if not found:
+        raise InputError(
+            "no Celery app found here: name it, as `celery -A` takes it: retrysim new --app proj.celery:app"
+        )
+    return min(found, key=lambda name: ("celery" not in name, name.count("."), name))
+
+
+def _apps(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        if any(part.startswith(".") or part in _SKIPPED for part in parts) or "site-packages" in parts:
+            continue
+        match = _MAKES_AN_APP.search(path.read_text(encoding="utf-8", errors="replace"))
+        if match:
+            parts = parts[1:] if parts[0] == "src" else parts
+            yield f"{'.'.join(part for part in parts if part != '__init__')}:{match[1]}"
+
+
+def _import(name: str, env: dict[str, str]) -> Any:
+    """The app; a variable that it misses is given a value, and noted in ``env``."""
+    from retrysim.celery.imports import import_app
+
+    while True:
+        try:
+            return import_app(name, env)
+        except AppError as error:
+            missing = _VARIABLE.search(str(error))
+            if missing is None or missing[1] in env:
+                raise
+            env[missing[1]] = "redis://localhost:6379/0" if missing[1].endswith(("URL", "BROKER")) else "fake"
+            os.environ[missing[1]] = env[missing[1]]
+
+
+def _choose(app: Any, name: str, wanted: str | None) -> Any:
+    own = {task.name: task for task in app.tasks.values() if not task.name.startswith("celery.")}
+    if not own:
+        raise InputError(f"the app {name!r} has no task of its own")
+    if wanted is None:
+        retrying = [task for task in own.values() if _retries(task)]
+        return (retrying or list(own.values()))[0]
+    fitting = [task for task_name, task in sorted(own.items()) if is_named(task_name, wanted)]
+    if not fitting:
+        there_are = f" (it has {', '.join(sorted(own))})"
+        raise InputError(f"the app {name!r} has no task {wanted!r}{did_you_mean(wanted, sorted(own)) or there_are}")
+    return fitting[0]
+
+
+def _retries(task: Any) -> bool:
+    try:
+        return bool(getattr(task, "autoretry_for", ())) or ".retry(" in inspect.getsource(task.run)
+    except (OSError, TypeError):
+        return False
+
+
+def _is_bound(task: Any) -> bool:
+    """Whether the body's first parameter is the task itself (``bind=True``)."""
+    return inspect.ismethod(getattr(task, "_orig_run", task.run))
+
+
+def _arguments(function: Any, *, bound: bool) -> Iterator[tuple[str, Any]]:
+    """A value for each argument that has to be given."""
+    parameters = list(inspect.signature(function).parameters.values())
+    for parameter in parameters[1:] if bound and parameters and parameters[0].name == "self" else parameters:
+        required = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        if required:
+            is_text = parameter.annotation in (str, "str") or re.search(r"name|token|url|text|mail|key", parameter.name)
+            yield parameter.name, f"a {parameter.name}" if is_text else 1
+
+
+def _fakes(source: str) -> dict[str, dict[str, str]]:
+    """The fakes of the hosts that a module names, and of the clients that it imports."""
+    from retrysim.fakes.catalogue import fake_names, make_fake
+
+    vendors = {host: name for name in fake_names() for host in make_fake(name).hosts}
+    fakes: dict[str, dict[str, str]] = {}
+    for client, name in _CLIENTS.items():
+        if re.search(rf"^\s*(import|from) {client}\b", source, re.MULTILINE):
+            fakes[name] = {}
+    for host in dict.fromkeys(_URL.findall(source)):
+        if host in vendors:
+            fakes.setdefault(vendors[host], {})
+        else:
+            own = re.sub(r"\W+", "_", host.removeprefix("www."))
+            fakes[own] = {"url": f"https://{host}", "limit": "5 per minute"}
+    return fakes

@@ -1,0 +1,119 @@
+"""``retrysim new`` in ordinary projects: it asks nothing, and what it writes passes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RETRYSIM = Path(sys.executable).with_name("retrysim")
+CELERY = """
+import os
+from celery import Celery
+
+app = Celery("shop", broker=os.environ["BROKER_URL"], include=["shop.tasks"])
+"""
+TASKS = """
+import requests
+from shop.celery import app
+
+
+@app.task
+def add(x, y):
+    return x + y
+
+
+@app.task(bind=True, max_retries=None)
+def push_order(self, order_id: int, token):
+    response = requests.post(
+        "https://crm.acme.io/orders", json={"id": order_id}, headers={"Authorization": token}, timeout=5
+    )
+    if response.status_code == 429:
+        raise self.retry(countdown=int(response.headers["Retry-After"]))
+"""
+SCENARIO = """\
+# The keys: retrysim validate --schema. Play it: retrysim run scenarios/push_order.scenario.yaml
+name: push_order loses nothing
+app: shop.celery:app
+env: {BROKER_URL: redis://localhost:6379/0}
+celery: [worker]  # also: eager, always_eager
+workers: {concurrency: 4}
+fakes:
+  crm_acme_io: {url: https://crm.acme.io, limit: "5 per minute"}
+submit:
+  - {task: shop.tasks.push_order, times: 8, kwargs: {order_id: 1, token: a token}}
+expect:
+  states: {SUCCESS: 8}  # what it did; say what it should do
+"""
+TEST = '''\
+"""What the retries of shop.tasks.push_order do, in virtual time."""
+
+import os
+
+from retrysim.fakes import API
+
+os.environ.setdefault("BROKER_URL", "redis://localhost:6379/0")
+
+from shop.tasks import push_order  # noqa: E402
+
+
+def test_push_order_loses_nothing(sim):
+    sim.serve(API("https://crm.acme.io", limit="5 per minute"))
+    sim.start_worker("shop.celery:app", concurrency=4)
+
+    for _ in range(8):
+        push_order.delay(order_id=1, token="a token")
+    sim.run()
+
+    assert sim.states == {"SUCCESS": 8}  # what it did; say what it should do
+    sim.check()
+'''
+
+
+@pytest.fixture(params=[".", "src"], ids=["flat", "src layout"])
+def project(request, tmp_path):
+    package = tmp_path / request.param / "shop"
+    package.mkdir(parents=True)
+    (tmp_path / "tests").mkdir()
+    for name, text in {"__init__.py": "", "celery.py": CELERY, "tasks.py": TASKS}.items():
+        (package / name).write_text(text)
+    return tmp_path
+
+
+def new(folder, *arguments):
+    return subprocess.run([RETRYSIM, "new", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def test_it_finds_app_task_arguments_hosts_and_environment_and_what_it_writes_passes(project):
+    done = new(project)
+
+    assert done.stdout.splitlines() == [
+        "shop.tasks.push_order of shop.celery:app: 8 succeeded, 3 retried in 1m of virtual time",
+        "wrote scenarios/push_order.scenario.yaml and tests/test_push_order_retries.py; "
+        "now: pytest scenarios/push_order.scenario.yaml tests/test_push_order_retries.py",
+    ]
+    assert (project / "scenarios/push_order.scenario.yaml").read_text() == SCENARIO
+    assert (project / "tests/test_push_order_retries.py").read_text() == TEST
+    again = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=. src", "scenarios", "tests"]
+    played = subprocess.run([sys.executable, *again], cwd=project, capture_output=True, text=True)
+    assert "2 passed" in played.stdout
+
+
+def test_it_writes_over_nothing_and_knows_the_tasks_by_their_ends(project):
+    assert new(project, "add").returncode == 0
+
+    for arguments, error in (
+        (["add"], "scenarios/add.scenario.yaml exists already; remove it, or name another task: retrysim new TASK\n"),
+        (["push_ordr"], "the app 'shop.celery:app' has no task 'push_ordr'; did you mean 'shop.tasks.push_order'?\n"),
+    ):
+        done = new(project, *arguments)
+        assert (done.returncode, done.stderr) == (2, error)
+
+
+def test_where_there_is_no_app_it_says_how_to_name_one(tmp_path):
+    done = new(tmp_path)
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "no Celery app found here: name it, as `celery -A` takes it: retrysim new --app proj.celery:app\n",
+    )
