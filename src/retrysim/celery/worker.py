@@ -11,8 +11,9 @@ from celery import platforms, signals
 from celery.app import trace as celery_trace
 from celery.worker import WorkController
 
+from retrysim.celery.autoscaler import autoscaler_class
 from retrysim.celery.hosting import Broker
-from retrysim.celery.pool import bound_to
+from retrysim.celery.pools import pool_named
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.signals import install_handlers
 from retrysim.errors import InputError, SimulationError
@@ -35,12 +36,14 @@ class Worker:
         *,
         concurrency: int,
         name: str,
+        pool: str | None,
         options: dict[str, Any],
         globals_of: ProcessGlobals,
     ) -> None:
         self.app = app
         self.name = name
         self.concurrency = concurrency
+        self.pool = pool_named(pool or app.conf.worker_pool, broker.pool)
         self._environment = environment
         self._broker = broker
         self._wake = broker.changed
@@ -69,7 +72,9 @@ class Worker:
                 app=self.app,
                 hostname=hostname,
                 concurrency=self.concurrency,
-                pool_cls=bound_to(self._environment, hostname, self._broker.pool),
+                pool_cls=self.pool.bound_to(self._environment, hostname),
+                use_eventloop=None if self.pool.may_use_hub else False,
+                autoscaler_cls=autoscaler_class(self.app, self._environment),
                 ready_callback=self._on_ready,
                 # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
                 **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},

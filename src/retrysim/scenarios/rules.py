@@ -51,6 +51,7 @@ def _no_value_twice(spec: ScenarioSpec) -> Broken:
         ("broker",): spec.broker or (),
         ("workers", "count"): spec.workers.count,
         ("workers", "concurrency"): spec.workers.concurrency,
+        ("workers", "pool"): spec.workers.pool or (),
         ("seeds",): spec.seeds or (),
     }
     for path, values in axes.items():

@@ -23,6 +23,7 @@ from retrysim.scenarios.kinds import (
     InstantNs,
     Moment,
     OneOrMany,
+    Pool,
     Positive,
     Seeds,
     Text,
@@ -66,6 +67,11 @@ class Workers(Block):
     concurrency: OneOrMany[Positive] = Field(
         default=(1,),
         description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
+    )
+    pool: IfGiven[OneOrMany[Pool]] = Field(
+        default=None,
+        description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
+        examples=["threads", ["prefork", "gevent"]],
     )
     queues: IfGiven[OneOrMany[Text]] = Field(
         default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."

@@ -137,10 +137,10 @@ def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
 def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
     workers = item.scenario.spec.workers
     if item.celery == "worker":
-        options = {"queues": list(workers.queues)} if workers.queues else {}
+        options: dict[str, Any] = {"queues": list(workers.queues)} if workers.queues else {}
         hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
         for _ in range(item.worker_count):
-            sim.start_worker(app, concurrency=item.concurrency, name=hostname, **options)
+            sim.start_worker(app, concurrency=item.concurrency, name=hostname, pool=item.pool, **options)
     elif item.celery == "eager":
         sim.run_eagerly(app)
     else:

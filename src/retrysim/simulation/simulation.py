@@ -160,10 +160,13 @@ class Simulation:
         """Let tasks really call ``host`` (``"localhost:5432"``, or without a port)."""
         self._network.allow(host)
 
-    def start_worker(self, app: Any, *, concurrency: int = 1, name: str | None = None, **options: Any) -> Worker:
+    def start_worker(
+        self, app: Any, *, concurrency: int = 1, name: str | None = None, pool: str | None = None, **options: Any
+    ) -> Worker:
         """Start a worker for an app (or what ``celery -A`` takes), as ``celery.contrib.testing.worker`` does.
 
-        ``name`` is its node name, by default ``worker-1``, ``worker-2``, ...; ``options`` are those of
+        ``name`` is its node name, by default ``worker-1``, ``worker-2``, ...; ``pool`` what ``celery worker -P`` takes
+        (``prefork``, ``threads``, ``gevent``, ``solo``), by default the app's ``worker_pool``; ``options`` are those of
         ``celery.worker.WorkController`` (``queues``, ``without_heartbeat``, ...).
         """
         self._must_be_open()
@@ -181,6 +184,7 @@ class Simulation:
             self.trace,
             concurrency=concurrency,
             name=name,
+            pool=pool,
             options=options,
             globals_of=self._processes,
         )
@@ -226,6 +230,8 @@ class Simulation:
             raise InputError("tasks of this simulation are run by something already: use a simulation for each way")
 
     def _host(self, app: Any, *, always_eager: bool = False) -> Any:
+        if any(app is hosted for hosted in self._apps):
+            return app
         with self._real_time():
             found = find_app(app)
             prepare(found)

@@ -110,6 +110,10 @@ class Server(FakeServer):  # type: ignore[misc]
         self._blocked[client.socket] = client
         self._start_timeout(client)
 
+    def is_blocked(self, socket: Socket) -> bool:
+        """Whether a client waits for the answer to a blocking command."""
+        return socket in self._blocked
+
     def until_timeout_ns(self, socket: Socket) -> int | None:
         """How long a blocked client will still wait at most; ``None`` if it is not blocked, or has no timeout."""
         client = self._blocked.get(socket)
