@@ -49,7 +49,9 @@ def test_entries_are_sent_and_run_at_their_instants(broker):
 
 
 def test_working_days_of_a_year():
-    sent = played(crontab(hour=9, minute=0, day_of_week="mon-fri"), start="2026-01-01T00:00:00-05:00", duration="365 days")
+    sent = played(
+        crontab(hour=9, minute=0, day_of_week="mon-fri"), start="2026-01-01T00:00:00-05:00", duration="365 days"
+    )
 
     assert len(sent) == 261
     assert sent[:3] == ["01-01 09:00:00", "01-02 09:00:00", "01-05 09:00:00"]
@@ -216,9 +218,7 @@ def test_an_embedded_beat_is_a_beat_beside_the_worker():
     with Simulation(start=START) as sim, pytest.raises(InputError) as error:
         sim.start_worker(make_app(), beat=True)
 
-    assert str(error.value) == (
-        "beat=True would start a process of its own: use sim.start_beat(app) beside the worker"
-    )
+    assert str(error.value) == ("beat=True would start a process of its own: use sim.start_beat(app) beside the worker")
 
 
 def test_beat_needs_a_worker_that_takes_from_a_queue():
@@ -227,9 +227,7 @@ def test_beat_needs_a_worker_that_takes_from_a_queue():
         sim.run_eagerly(app)
         sim.start_beat(app)
 
-    assert str(error.value) == (
-        "tasks of this simulation run eagerly: beat sends to a queue; start a worker instead"
-    )
+    assert str(error.value) == ("tasks of this simulation run eagerly: beat sends to a queue; start a worker instead")
 
 
 def test_a_beat_that_runs_cannot_be_started_again():

@@ -20,7 +20,6 @@ _OF_KEY = "[key]"  # pydantic's last step to an error in a mapping's key
 _REQUIRED = {
     "name": "what the scenario shows, as a sentence",
     "app": "the Celery app as `celery -A` takes it, such as proj.celery:app",
-    "submit": "a list of the tasks that are submitted, such as [{task: fetch_tweets, times: 200}]",
     "task": "the name of a task",
     "tasks": "how many tasks were retried",
     "event": "the kind of event, such as task-started",

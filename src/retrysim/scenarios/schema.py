@@ -184,7 +184,13 @@ class ScenarioSpec(Block):
         description="What breaks, and when. One that never happens fails the scenario.",
         examples=[[{"kill": "worker-1", "when": {"event": "task-started", "nth": 2}, "for": "10s"}]],
     )
-    submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(description="The tasks that are submitted.")
+    beat: bool = Field(
+        default=False,
+        description="Whether Celery's beat runs, and sends what the app's `beat_schedule` says. Default: false.",
+    )
+    submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(
+        default=(), description="The tasks that are submitted. May be left out where beat runs."
+    )
     until: IfGiven[When] = Field(
         default=None,
         description="When the run ends at the latest: a duration from the start, or an instant. Default: when idle.",

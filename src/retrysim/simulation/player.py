@@ -141,6 +141,8 @@ def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
         hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
         for _ in range(item.worker_count):
             sim.start_worker(app, concurrency=item.concurrency, name=hostname, pool=item.pool, **options)
+        if item.scenario.spec.beat:
+            sim.start_beat(app)
     elif item.celery == "eager":
         sim.run_eagerly(app)
     else:
