@@ -223,9 +223,10 @@ def test_an_embedded_beat_is_a_beat_beside_the_worker():
 
 def test_beat_needs_a_worker_that_takes_from_a_queue():
     app = make_app()
-    with Simulation(start=START) as sim, pytest.raises(InputError) as error:
+    with Simulation(start=START) as sim:
         sim.run_eagerly(app)
-        sim.start_beat(app)
+        with pytest.raises(InputError) as error:
+            sim.start_beat(app)
 
     assert str(error.value) == ("tasks of this simulation run eagerly: beat sends to a queue; start a worker instead")
 

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from celery import VERSION
 from celery.signals import worker_process_init
 from celery.worker import loops
 from semantics_apps import START, make_app, starts_of
@@ -130,6 +131,7 @@ def test_threads_do_not_look_again_whether_a_reserved_task_has_expired(sim, app,
     assert sim.task(result.id).state == state
 
 
+@pytest.mark.skipif(VERSION < (5, 5), reason="Celery 5.4 lets the executor run all that it has")
 def test_threads_drop_what_has_not_begun_at_a_warm_shutdown_and_redis_delivers_it_again(sim, app):
     worker = sim.start_worker(app, pool="threads")
     for _ in range(2):
@@ -157,7 +159,7 @@ def test_hard_time_limits_are_for_prefork_and_gevent(sim, app, pool, state, seco
     result = app.tasks["nap"].apply_async((30,), time_limit=5)
     sim.run()
 
-    assert (sim.task(result.id).state, sim.elapsed) == (state, timedelta(seconds=seconds))
+    assert (result.state, sim.elapsed) == (state, timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize(
