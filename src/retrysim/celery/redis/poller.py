@@ -160,9 +160,12 @@ class HubPoller(Poller):
         return bool(readable) and news
 
     def _park(self, timeout_ns: int | None) -> None:
+        process = self._environment.current
+        starts = process is not None and not process.service  # it asks its neighbours, and waits a second for answers
         self.parked = True
         try:
-            self._environment.wait(self._awake, timeout_ns=timeout_ns, daemon=not self._keeps_alive())
+            daemon = not starts and not self._keeps_alive()
+            self._environment.wait(self._awake, timeout_ns=timeout_ns, daemon=daemon)
         finally:
             self.parked = False
 
