@@ -48,7 +48,16 @@ class TaskPool(InlinePool, gevent.TaskPool):  # type: ignore[misc]
 
     def spawn_n(self, function: Callable[..., None], *args: Any) -> None:
         """``gevent.spawn_raw``: for the remote control, which has a loop of its own."""
-        self.environment.spawn(lambda: function(*args), name=f"{self.worker_name} pidbox", service=True)
+        main = self.environment.current
+        assert main is not None
+
+        def run() -> None:
+            try:
+                function(*args)
+            except SystemExit as error:  # gevent's hub raises it in the main greenlet: a remote shutdown
+                self.environment.interrupt(main, error)
+
+        self.environment.spawn(run, name=f"{self.worker_name} pidbox", service=True)
         self.environment.sleep(0)  # it listens before the worker is ready: gevent switches at every I/O
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
