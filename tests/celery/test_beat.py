@@ -20,7 +20,7 @@ def scheduled(schedule, **config):
 def played(schedule, *, start, duration):
     """When an entry was sent in New York, by its own clocks."""
     app = scheduled(schedule, timezone="America/New_York")
-    with Simulation(start=start) as sim:
+    with Simulation(start=start, broker="memory") as sim:
         sim.start_beat(app)
         sim.run_for(duration)
         return sent_at(sim, NEW_YORK)
@@ -64,7 +64,7 @@ def test_the_first_of_each_month():
 
 
 def test_solar_schedules_need_their_own_package():
-    with Simulation(start=START) as sim, pytest.raises(Exception, match="ephem"):
+    with Simulation(start=START, broker="memory") as sim, pytest.raises(Exception, match="ephem"):
         sim.start_beat(scheduled(solar("sunset", -37.8, 144.96)))
 
 
@@ -126,7 +126,7 @@ def test_in_5_4_an_interval_is_time_by_the_clock_on_the_wall(start, sent):
 
 def test_a_beat_with_nothing_due_does_not_keep_the_run_alive():
     app = scheduled(60.0)
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_worker(app)
         sim.start_beat(app)
         sim.run()
@@ -136,7 +136,7 @@ def test_a_beat_with_nothing_due_does_not_keep_the_run_alive():
 
 def test_a_beat_ticks_while_others_keep_the_run_alive():
     app = scheduled(60.0)
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_worker(app, concurrency=2)
         sim.start_beat(app)
         app.tasks["nap"].delay(150)
@@ -151,7 +151,7 @@ def test_a_beat_ticks_while_others_keep_the_run_alive():
 
 def test_a_beat_that_was_down_sends_at_once_what_it_missed():
     app = scheduled(crontab(minute=0))
-    with Simulation(start="2020-01-01T12:30:00Z") as sim:
+    with Simulation(start="2020-01-01T12:30:00Z", broker="memory") as sim:
         beat = sim.start_beat(app)
         sim.run_for("1 hour")
         beat.stop()
@@ -164,7 +164,7 @@ def test_a_beat_that_was_down_sends_at_once_what_it_missed():
 
 def test_a_beat_that_was_killed_has_forgotten_what_it_had_not_written_down():
     app = scheduled(120.0)
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         beat = sim.start_beat(app)
         sim.run_for("121 seconds")
         beat.kill()
@@ -177,7 +177,7 @@ def test_a_beat_that_was_killed_has_forgotten_what_it_had_not_written_down():
 
 def test_two_beats_send_everything_twice():
     app = scheduled(60.0)
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_beat(app)
         sim.start_beat(app)
         sim.run_for("1 minute")
@@ -189,7 +189,7 @@ def test_beat_says_that_it_begins():
     heard = []
     signals.beat_init.connect(lambda sender, **_: heard.append(type(sender).__name__), weak=False, dispatch_uid="beat")
     try:
-        with Simulation(start=START) as sim:
+        with Simulation(start=START, broker="memory") as sim:
             sim.start_beat(scheduled(60.0))
             sim.run_for(1)
     finally:
@@ -204,7 +204,7 @@ def test_old_results_are_cleaned_up_at_four_where_the_backend_does_not_expire_th
 
     app = make_app()
     monkeypatch.setattr(app, "_backend_cache", None if backend.startswith("redis") else BaseBackend(app))
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_beat(app)
         sim.run_for("1 day")
 
@@ -215,7 +215,7 @@ def test_old_results_are_cleaned_up_at_four_where_the_backend_does_not_expire_th
 
 
 def test_an_embedded_beat_is_a_beat_beside_the_worker():
-    with Simulation(start=START) as sim, pytest.raises(InputError) as error:
+    with Simulation(start=START, broker="memory") as sim, pytest.raises(InputError) as error:
         sim.start_worker(make_app(), beat=True)
 
     assert str(error.value) == ("beat=True would start a process of its own: use sim.start_beat(app) beside the worker")
@@ -223,7 +223,7 @@ def test_an_embedded_beat_is_a_beat_beside_the_worker():
 
 def test_beat_needs_a_worker_that_takes_from_a_queue():
     app = make_app()
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.run_eagerly(app)
         with pytest.raises(InputError) as error:
             sim.start_beat(app)
@@ -232,7 +232,7 @@ def test_beat_needs_a_worker_that_takes_from_a_queue():
 
 
 def test_a_beat_that_runs_cannot_be_started_again():
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         beat = sim.start_beat(make_app())
         with pytest.raises(InputError) as error:
             beat.restart()

@@ -181,7 +181,7 @@ def test_jitter_is_drawn_from_the_seed():
         raise ValueError
 
     for seed in (1, 1, 2):
-        with Simulation(start=START, seed=seed) as sim:
+        with Simulation(start=START, seed=seed, broker="memory") as sim:
             sim.start_worker(app)
             result = app.tasks["jittered"].delay()
             sim.run()

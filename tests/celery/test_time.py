@@ -50,7 +50,7 @@ def test_a_task_starts_when_it_was_said_to_or_not_at_all(sim, app, options, star
 @pytest.mark.parametrize("start", ["2026-03-08T01:30:00-05:00", "2026-11-01T00:30:00-04:00"])
 def test_a_countdown_over_the_change_of_the_clocks_is_elapsed_time(start, enable_utc):
     app = make_app(timezone="America/New_York", enable_utc=enable_utc)
-    with Simulation(start=start) as sim:
+    with Simulation(start=start, broker="memory") as sim:
         sim.start_worker(app)
         app.tasks["now"].apply_async(countdown=3600, expires=3700)
         sim.run()
@@ -61,7 +61,7 @@ def test_a_countdown_over_the_change_of_the_clocks_is_elapsed_time(start, enable
 @pytest.mark.parametrize("enable_utc", [True, False])
 def test_a_naive_eta_is_utc_whatever_the_zone_of_the_app(enable_utc):
     app = make_app(timezone="America/New_York", enable_utc=enable_utc)
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_worker(app)
         app.tasks["now"].apply_async(eta=datetime(2020, 1, 1, 12, 1))
         sim.run()
@@ -94,7 +94,7 @@ def test_a_soft_limit_ends_whatever_the_body_waits_for(how):
         except SoftTimeLimitExceeded:
             return "ended"
 
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_worker(app)
         result = app.tasks["waits"].apply_async(soft_time_limit=30)
         sim.run()
@@ -111,7 +111,7 @@ def test_a_rate_limit_holds_for_retries_too():
         if not self.request.retries:
             raise self.retry(countdown=1)
 
-    with Simulation(start=START) as sim:
+    with Simulation(start=START, broker="memory") as sim:
         sim.start_worker(app)
         for _ in range(2):
             app.tasks["limited"].delay()
