@@ -233,3 +233,11 @@ def test_an_ordered_set_is_a_set_that_remembers_who_came_first():
     assert list(items) == [3, 1, 2]
     assert items.pop() == 3
     assert items == {1, 2}
+
+
+def test_a_command_may_be_sent_in_the_middle_of_another(broker):
+    client, other = broker.client(), broker.client()
+    client.rpush("list", "x")
+
+    with broker.server.lock:  # as when Python collects a result of Celery's there, which unsubscribes
+        assert other.llen("list") == 1

@@ -68,6 +68,14 @@ VALUES = {
         "f:3:9: submit: expected a list; got a mapping",
     ),
     "a text for a submission": (HEAD + "submit: [t]", "f:3:10: submit[0]: expected a mapping; got 't'"),
+    "beat for ever": (
+        HEAD + "beat: true",
+        "f:3:7: beat: beat sends tasks for ever; say how long the run is: add run_for or until",
+    ),
+    "beat without a worker": (
+        HEAD + "beat: true\ncelery: eager\nrun_for: 1h",
+        "f:3:7: beat: beat sends to a queue, and needs a worker; keep celery: worker",
+    ),
     "no submission": (HEAD + "submit: []", "f:3:9: submit: expected at least one value; got an empty list"),
     "an empty axis": (HEAD + TASK + "celery: []", "f:4:9: celery: expected at least one value; got an empty list"),
     "a negative count": (

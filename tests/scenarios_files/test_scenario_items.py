@@ -27,6 +27,8 @@ def ids_of(lines, **more):
         ("workers: {concurrency: [1, 4]}", ["worker-1", "worker-4"]),
         ("workers: {count: [1, 2], concurrency: 4}", ["worker-1x4", "worker-2x4"]),
         ("workers: {count: [1, 2], concurrency: [1, 4]}", ["worker-1x1", "worker-1x4", "worker-2x1", "worker-2x4"]),
+        ("workers: {pool: gevent}", ["worker"]),
+        ("workers: {pool: [prefork, gevent], concurrency: 4}", ["worker-prefork", "worker-gevent"]),
         ("seed: 7", ["worker"]),
         ("seeds: [3, 7]", ["worker-seed3", "worker-seed7"]),
         ("seeds: 8..10", ["worker-seed8", "worker-seed9", "worker-seed10"]),

@@ -63,7 +63,8 @@ def test_the_published_schema_is_a_json_schema():
 
     assert published["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert published["title"] == "retrysim scenario"
-    assert published["required"] == ["name", "app", "submit"]
+    assert published["required"] == ["name", "app"]
+    assert published["anyOf"] == [{"required": ["submit"]}, {"required": ["beat"]}]
     assert published["additionalProperties"] is False
 
 

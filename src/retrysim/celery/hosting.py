@@ -99,13 +99,14 @@ def borrow(
     _check(app, always_eager)
     _serve_transport(undo, broker)
     disabled, make_results = isinstance(app.backend, DisabledBackend), broker.results(app)
+    autoexpires = app.backend.supports_autoexpire
     _overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
     _fresh_caches(undo, app, processes)
     if make_results is not None:
         app._backend_cache = make_results()
         processes.add(app, "_backend_cache", make_results)
     elif not disabled:
-        app._backend_cache = ResultStore(app, environment, broker.weather)
+        app._backend_cache = ResultStore(app, environment, broker.weather, supports_autoexpire=autoexpires)
     _become_current(undo, app)
 
 

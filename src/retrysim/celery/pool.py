@@ -108,6 +108,27 @@ class TaskPool(BasePool):  # type: ignore[misc]
         self._slots[self._slots.index(slot)] = fresh
         self.free(fresh)
 
+    @property
+    def num_processes(self) -> int:
+        return len(self._slots)
+
+    def grow(self, n: int = 1) -> None:
+        """Add ``n`` pool processes (autoscale, ``control.pool_grow``)."""
+        for _ in range(n):
+            fresh = Slot(self, next(self._pids))
+            self._slots.append(fresh)
+            self._idle.append(fresh)
+            self.slot_freed.notify()
+
+    def shrink(self, n: int = 1) -> None:
+        """End ``n`` idle pool processes; raises ``ValueError`` as billiard does when too many are busy."""
+        for _ in range(n):
+            if not self._idle:
+                raise ValueError("Can't shrink pool. All processes busy!")
+            slot = self._idle.popleft()
+            self._slots.remove(slot)
+            slot.stop()
+
     def terminate_job(self, pid: int, signal: Any = None) -> None:
         """Kill the pool process with that id."""
         for slot in self._slots:
@@ -148,9 +169,3 @@ class TaskPool(BasePool):  # type: ignore[misc]
     def _get_info(self) -> dict[str, Any]:
         info: dict[str, Any] = super()._get_info()
         return {**info, "processes": [slot.pid for slot in self._slots]}
-
-
-def bound_to(environment: Environment, worker_name: str, kind: type[TaskPool] = TaskPool) -> type[TaskPool]:
-    """The pool class of one worker: Celery makes the instance, so what it needs is on the class."""
-    timer = type("Timer", (Timer,), {"environment": environment})
-    return type("TaskPool", (kind,), {"environment": environment, "worker_name": worker_name, "Timer": timer})

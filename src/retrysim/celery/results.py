@@ -27,7 +27,11 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
     thread_safe = True
     persistent = True
 
-    def __init__(self, app: Any, environment: Environment, weather: ResultWeather) -> None:
+    def __init__(
+        self, app: Any, environment: Environment, weather: ResultWeather, *, supports_autoexpire: bool = True
+    ) -> None:
+        #: as the app's own backend: where results do not expire by themselves, beat sends ``celery.backend_cleanup``
+        self.supports_autoexpire = supports_autoexpire
         self._environment = environment
         self.weather = weather
         self._changed = Condition("a result")

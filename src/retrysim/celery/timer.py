@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from typing import Any
 
 from kombu.asynchronous.timer import Entry as ScheduleEntry
@@ -16,6 +17,10 @@ from retrysim.clock import GRID_NS
 from retrysim.durations import SECOND
 from retrysim.kernel import Condition, Environment, Process
 from retrysim.patches import monotonic_ns
+
+#: What a periodic entry is due too early, in seconds: less than half a step of the grid, more than the noise of floats.
+#: Without it "10 seconds have passed" may be false when they have, and kombu would ask again at the same instant.
+_HAIR = 1e-7
 
 
 def at_least_a_step(secs: float) -> float:
@@ -37,11 +42,71 @@ class Entry(ScheduleEntry):  # type: ignore[misc]
         return bool(self._number < other._number)
 
 
-class Timer(Schedule):  # type: ignore[misc]
-    """kombu's schedule of entries, fired one after the other by one process, as on the timer thread."""
+class OneShot(Entry):
+    """An entry that fires once."""
+
+    __slots__ = ("fired",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fired = False
+
+    def __call__(self) -> Any:
+        self.fired = True
+        return super().__call__()
+
+
+class GridSchedule(Schedule):  # type: ignore[misc]
+    """kombu's schedule with entries on the microsecond grid: a retry due at 12:15:00 starts at 12:15:00.000000.
+
+    It knows which of its entries fire once. Those keep a run alive; periodic ones (heartbeats, sweeps) do not.
+    """
 
     environment: Environment
-    Entry = Entry
+    Entry: type[Entry] = OneShot
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._one_shots: deque[OneShot] = deque()
+
+    def call_repeatedly(self, secs: float, *args: Any, **kwargs: Any) -> Any:
+        """Every ``secs`` seconds. Such an entry keeps no run alive."""
+        self.Entry = Entry
+        try:
+            return super().call_repeatedly(secs - _HAIR, *args, **kwargs)
+        finally:
+            del self.Entry
+
+    def enter_after(self, secs: float, entry: Any, priority: int = 0, **clock: Any) -> Any:
+        return super().enter_after(at_least_a_step(secs), entry, priority, **clock)
+
+    def _enter(self, eta: float, priority: int, entry: Any, push: Any = heapq.heappush) -> Any:
+        entry = super()._enter(round(eta * 1e6) / 1e6, priority or 0, entry, push)
+        if isinstance(entry, OneShot):
+            self._one_shots.append(entry)
+        return entry
+
+    def clear(self) -> None:
+        """Before 5.7 a lost connection clears the whole timer, waiting ETAs included."""
+        super().clear()
+        self._one_shots.clear()
+
+    def until_next_ns(self) -> int | None:
+        """How long until the first entry is due; ``None`` without one."""
+        if not self._queue:
+            return None
+        due_ns: int = round(self._queue[0].eta * 1e6) * GRID_NS
+        return max(0, due_ns - monotonic_ns(self.environment.clock))
+
+    def awaits_one(self) -> bool:
+        """Whether an entry that fires once is pending."""
+        while self._one_shots and (self._one_shots[0].fired or self._one_shots[0].canceled):
+            self._one_shots.popleft()
+        return bool(self._one_shots)
+
+
+class Timer(GridSchedule):
+    """A schedule of entries, fired one after the other by one process, as on the timer thread."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,12 +114,8 @@ class Timer(Schedule):  # type: ignore[misc]
         self._process: Process | None = None
         self._stopped = False
 
-    def enter_after(self, secs: float, entry: Any, priority: int = 0, **clock: Any) -> Any:
-        return super().enter_after(at_least_a_step(secs), entry, priority, **clock)
-
     def _enter(self, eta: float, priority: int, entry: Any, push: Any = heapq.heappush) -> Any:
-        # An instant computed with floats is put back on the grid: a retry due at 12:15:00 starts at 12:15:00.000000.
-        entry = super()._enter(round(eta * 1e6) / 1e6, priority or 0, entry, push)
+        entry = super()._enter(eta, priority, entry, push)
         if self._process is None:
             self._process = self.environment.spawn(self._run, name="timer", service=True)
         self._changed.notify_all()
@@ -63,7 +124,8 @@ class Timer(Schedule):  # type: ignore[misc]
     def _run(self) -> None:
         while not self._stopped:
             self._fire_due()
-            self.environment.wait(self._changed, timeout_ns=self._until_next_ns())
+            self._drop_canceled()
+            self.environment.wait(self._changed, timeout_ns=self.until_next_ns(), daemon=not self.awaits_one())
 
     def _fire_due(self) -> None:
         now = monotonic_ns(self.environment.clock) / SECOND
@@ -72,13 +134,9 @@ class Timer(Schedule):  # type: ignore[misc]
             if not entry.canceled:
                 self.apply_entry(entry)
 
-    def _until_next_ns(self) -> int | None:
+    def _drop_canceled(self) -> None:
         while self._queue and self._queue[0].entry.canceled:
             heapq.heappop(self._queue)
-        if not self._queue:
-            return None
-        due_ns: int = round(self._queue[0].eta * 1e6) * GRID_NS
-        return max(0, due_ns - monotonic_ns(self.environment.clock))
 
     def cancel(self, tref: Any) -> None:
         super().cancel(tref)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
+from collections.abc import Callable
 from signal import SIGKILL
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +13,9 @@ from celery import platforms, signals
 from celery.app import trace as celery_trace
 from celery.worker import WorkController
 
+from retrysim.celery.autoscaler import autoscaler_class
 from retrysim.celery.hosting import Broker
-from retrysim.celery.pool import bound_to
+from retrysim.celery.pools import pool_named
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.signals import install_handlers
 from retrysim.errors import InputError, SimulationError
@@ -35,12 +38,14 @@ class Worker:
         *,
         concurrency: int,
         name: str,
+        pool: str | None,
         options: dict[str, Any],
         globals_of: ProcessGlobals,
     ) -> None:
         self.app = app
         self.name = name
         self.concurrency = concurrency
+        self.pool = pool_named(pool or app.conf.worker_pool, broker.pool)
         self._environment = environment
         self._broker = broker
         self._wake = broker.changed
@@ -69,7 +74,9 @@ class Worker:
                 app=self.app,
                 hostname=hostname,
                 concurrency=self.concurrency,
-                pool_cls=bound_to(self._environment, hostname, self._broker.pool),
+                pool_cls=self.pool.bound_to(self._environment, hostname),
+                use_eventloop=None if self.pool.may_use_hub else False,
+                autoscaler_cls=autoscaler_class(self.app, self._environment),
                 ready_callback=self._on_ready,
                 # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
                 **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
@@ -89,7 +96,7 @@ class Worker:
 
     def launch(self) -> None:
         """Start, without waiting until the worker consumes."""
-        self._process = self._environment.spawn(self._run, name=self.name, service=True, host=self)
+        self._process = self._environment.spawn(self._run, name=self.name, host=self)
 
     def stop(self) -> None:
         """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped."""
@@ -160,6 +167,7 @@ class Worker:
     def abandon(self) -> None:
         """Forget the worker without running a line of it."""
         self._stopped = True
+        self._forget_exit()
         self._environment.abandon_host(self)
         self._broker.drop(self)
 
@@ -194,14 +202,27 @@ class Worker:
 
     def _run(self) -> None:
         self.controller.start()
+        if (save := self._forget_exit()) is not None:
+            save()
         self._stopped = True
         self._note_stop(self._how if self._how != "warm" or not self.controller.exitcode else "died")
+
+    def _forget_exit(self) -> Callable[[], None] | None:
+        """What a worker with a ``statedb`` does when its interpreter exits, which ours does later."""
+        persistence = self.controller._persistence
+        if persistence is None:
+            return None
+        atexit.unregister(persistence.save)
+        save: Callable[[], None] = persistence.save
+        return save
 
     def _note_stop(self, how: str) -> None:
         self._trace.append(WorkerStopped(at_ns=self._environment.clock.ns, worker=self.name, how=how))
 
     def _on_ready(self, consumer: Any) -> None:
         self._is_ready = True
+        assert self._process is not None
+        self._process.service = True  # from here on it waits for work; before, for what it asks its neighbours
         signals.worker_ready.send(sender=consumer)  # as the program `celery worker` does
         at_ns = self._environment.clock.ns
         self._trace.append(WorkerReady(at_ns=at_ns, worker=self.name, concurrency=self.concurrency))

@@ -58,12 +58,20 @@ class Environment:
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
-    def spawn(self, function: Callable[[], None], *, name: str, service: bool = False, host: object = None) -> Process:
+    def spawn(
+        self,
+        function: Callable[[], None],
+        *,
+        name: str,
+        service: bool = False,
+        daemon: bool = False,
+        host: object = None,
+    ) -> Process:
         """A new process, ready to run; unless told, on the host of the process that asks."""
         current = self.current
         if host is None and current is not None:
             host = current.host
-        process = Process(function, name=name, service=service, host=host)
+        process = Process(function, name=name, service=service, daemon=daemon, host=host)
         self._processes[process.greenlet] = process
         self._make_ready(process)
         return process
@@ -131,7 +139,7 @@ class Environment:
         if process is None:
             return self._drive_until(condition, timeout_ns)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
-        self._begin(wait, timeout_ns, daemon)
+        self._begin(wait, timeout_ns, daemon or process.daemon)
         try:
             while not wait.over:
                 self._switch_to_driver(process)

@@ -52,14 +52,18 @@ class Process:
     """A named greenlet of the simulation.
 
     ``service`` says that it may wait for work for ever (a consumer, a pool slot, a timer): it is no deadlock when
-    nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know.
+    nothing comes. ``daemon`` says that no wait of it keeps the run alive. ``host`` is what it runs on, a simulated
+    machine or OS process, if anybody wants to know.
     """
 
-    __slots__ = ("error", "greenlet", "host", "name", "ready", "service", "signals", "wait")
+    __slots__ = ("daemon", "error", "greenlet", "host", "name", "ready", "service", "signals", "wait")
 
-    def __init__(self, function: Callable[[], None], *, name: str, service: bool, host: object = None) -> None:
+    def __init__(
+        self, function: Callable[[], None], *, name: str, service: bool, daemon: bool = False, host: object = None
+    ) -> None:
         self.name = name
-        self.service = service
+        self.service = service or daemon
+        self.daemon = daemon
         self.host = host
         self.wait: Wait | None = None
         self.error: BaseException | None = None

@@ -21,7 +21,6 @@ _REQUIRED = {
     "name": "what the scenario shows, as a sentence",
     "groups.name": "the node name of these workers",
     "app": "the Celery app as `celery -A` takes it, such as proj.celery:app",
-    "submit": "a list of the tasks that are submitted, such as [{task: fetch_tweets, times: 200}]",
     "task": "the name of a task",
     "tasks": "how many tasks were retried",
     "event": "the kind of event, such as task-started",

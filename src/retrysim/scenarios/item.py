@@ -8,7 +8,7 @@ from itertools import product
 
 from retrysim.errors import ScenarioError
 from retrysim.scenarios.expectation import Expect
-from retrysim.scenarios.kinds import Broker, CeleryMode
+from retrysim.scenarios.kinds import Broker, CeleryMode, Pool
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec
 
@@ -29,6 +29,7 @@ class ScenarioItem:
     broker: Broker | None
     worker_count: int
     concurrency: int
+    pool: Pool | None
     expect: Expect
 
     @property
@@ -48,8 +49,8 @@ def items_of(scenario: Scenario, *, seed: int | None = None) -> tuple[ScenarioIt
     """The items of a scenario, in the order of its lists; a ``seed`` takes the place of those in the file.
 
     An id begins with the way Celery is run and names each further value that the file lists several of, and a seed that
-    is not the file's: ``worker``, ``worker-redis``, ``worker-4`` (concurrency), ``worker-2x4`` (workers of that
-    concurrency), ``eager-seed7``.
+    is not the file's: ``worker``, ``worker-redis``, ``worker-gevent``, ``worker-4`` (concurrency), ``worker-2x4``
+    (workers of that concurrency), ``eager-seed7``.
     """
     spec = scenario.spec
     seeds = (seed,) if seed is not None else spec.seeds or (spec.seed,)
@@ -68,28 +69,35 @@ class _Surroundings:
     broker: Broker | None
     worker_count: int
     concurrency: int
+    pool: Pool | None
     label: str
 
 
 def _surroundings(spec: ScenarioSpec, mode: CeleryMode) -> list[_Surroundings]:
-    """Each broker with each number of workers and each concurrency; one only where no worker runs."""
-    shapes = product(spec.broker or (None,), spec.workers.count, spec.workers.concurrency)
+    """Each broker with each pool, number of workers and concurrency; one only where no worker runs."""
+    workers = spec.workers
+    shapes = product(spec.broker or (None,), workers.pool or (None,), workers.count, workers.concurrency)
     surroundings = [
         _Surroundings(
             celery=mode,
             broker=broker,
             worker_count=count,
             concurrency=concurrency,
-            label="-".join([mode, *_distinctions(spec, broker, count, concurrency)]),
+            pool=pool,
+            label="-".join([mode, *_distinctions(spec, broker, pool, count, concurrency)]),
         )
-        for broker, count, concurrency in shapes
+        for broker, pool, count, concurrency in shapes
     ]
     return surroundings if mode == "worker" else [replace(surroundings[0], label=mode)]
 
 
-def _distinctions(spec: ScenarioSpec, broker: Broker | None, count: int, concurrency: int) -> Iterator[str]:
+def _distinctions(
+    spec: ScenarioSpec, broker: Broker | None, pool: Pool | None, count: int, concurrency: int
+) -> Iterator[str]:
     if broker is not None and spec.broker is not None and len(spec.broker) > 1:
         yield broker
+    if pool is not None and spec.workers.pool is not None and len(spec.workers.pool) > 1:
+        yield pool
     if len(spec.workers.count) > 1:
         yield f"{count}x{concurrency}"
     elif len(spec.workers.concurrency) > 1:
@@ -105,5 +113,6 @@ def _item(scenario: Scenario, surroundings: _Surroundings, seed: int, *, names_s
         broker=surroundings.broker,
         worker_count=surroundings.worker_count,
         concurrency=surroundings.concurrency,
+        pool=surroundings.pool,
         expect=scenario.spec.expected_of(surroundings.celery),
     )

@@ -41,6 +41,8 @@ _INSTANT_EXAMPLE = "with its zone, such as 2015-08-03T12:15:00Z"
 
 CeleryMode = Literal["worker", "eager", "always_eager"]
 Broker = Literal["memory", "redis"]
+#: What `celery worker -P` takes.
+Pool = Literal["prefork", "threads", "gevent", "solo"]
 #: Celery's states that a task can be in when a run ends.
 State = Literal["PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED", "IGNORED"]
 

@@ -15,6 +15,7 @@ from retrysim.scenarios.schema import ScenarioSpec
 def made_schema_text() -> str:
     """The schema of the models, as it is to be published."""
     schema: dict[str, Any] = _without_noise(ScenarioSpec.model_json_schema(by_alias=True))
+    schema["anyOf"] = [{"required": ["submit"]}, {"required": ["beat"]}]  # a rule between keys that it can say
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "retrysim scenario"}
     return json.dumps(head | schema, indent=2) + "\n"
 

@@ -16,7 +16,7 @@ Broken = Iterator[tuple[KeyPath, str]]
 
 def broken_rule(spec: ScenarioSpec, document: Document) -> ScenarioError | None:
     """An error for the first value in the file that breaks a rule."""
-    rules = (_one_of_two, _no_value_twice, _hostname, _groups, _times, broken_fault_rules, _expectations)
+    rules = (_one_of_two, _beat, _no_value_twice, _hostname, _groups, _times, broken_fault_rules, _expectations)
     broken = [one for rule in rules for one in rule(spec)]
     if not broken:
         return None
@@ -56,12 +56,23 @@ def _no_value_twice(spec: ScenarioSpec) -> Broken:
         ("broker",): spec.broker or (),
         ("workers", "count"): spec.workers.count,
         ("workers", "concurrency"): spec.workers.concurrency,
+        ("workers", "pool"): spec.workers.pool or (),
         ("seeds",): spec.seeds or (),
     }
     for path, values in axes.items():
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield (*path, index), f"{value} is in the list already; each value is an item of its own"
+
+
+def _beat(spec: ScenarioSpec) -> Broken:
+    if not spec.submit and not spec.beat:
+        what = "a list of the tasks that are submitted, such as [{task: fetch_tweets, times: 200}]"
+        yield (), f"submit: missing; expected {what}"
+    if spec.beat and "until" not in spec.given and "run_for" not in spec.given:
+        yield ("beat",), "beat sends tasks for ever; say how long the run is: add run_for or until"
+    if spec.beat and spec.celery != ("worker",):
+        yield ("beat",), "beat sends to a queue, and needs a worker; keep celery: worker"
 
 
 def _hostname(spec: ScenarioSpec) -> Broken:

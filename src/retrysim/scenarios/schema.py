@@ -37,6 +37,7 @@ from retrysim.scenarios.kinds import (
     InstantNs,
     Moment,
     OneOrMany,
+    Pool,
     Positive,
     Seeds,
     Text,
@@ -130,6 +131,11 @@ class Workers(Block):
     concurrency: OneOrMany[Positive] = Field(
         default=(1,),
         description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
+    )
+    pool: IfGiven[OneOrMany[Pool]] = Field(
+        default=None,
+        description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
+        examples=["threads", ["prefork", "gevent"]],
     )
     queues: IfGiven[OneOrMany[Text]] = Field(
         default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
@@ -281,7 +287,13 @@ class ScenarioSpec(Block):
         description="What breaks, and when. One that never happens fails the scenario.",
         examples=[[{"kill": "worker-1", "when": {"event": "task-started", "nth": 2}, "for": "10s"}]],
     )
-    submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(description="The tasks that are submitted.")
+    beat: bool = Field(
+        default=False,
+        description="Whether Celery's beat runs, and sends what the app's `beat_schedule` says. Default: false.",
+    )
+    submit: Annotated[tuple[Submission, ...], Field(min_length=1)] = Field(
+        default=(), description="The tasks that are submitted. May be left out where beat runs."
+    )
     until: IfGiven[When] = Field(
         default=None,
         description="When the run ends at the latest: a duration from the start, or an instant. Default: when idle.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -145,21 +145,30 @@ def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
 
 
 def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
-    workers = item.scenario.spec.workers
-    if item.celery == "worker" and workers.groups:
-        for group in workers.groups:
-            options = {"queues": list(group.queues)} if group.queues else {}
-            for name in group.names:
-                sim.start_worker(app, concurrency=group.concurrency, name=name, **options)
-    elif item.celery == "worker":
-        options = {"queues": list(workers.queues)} if workers.queues else {}
-        hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
-        for _ in range(item.worker_count):
-            sim.start_worker(app, concurrency=item.concurrency, name=hostname, **options)
-    elif item.celery == "eager":
+    if item.celery == "eager":
         sim.run_eagerly(app)
-    else:
+    elif item.celery == "always_eager":
         sim.run_always_eagerly(app)
+    else:
+        _start_workers(item, sim, app)
+
+
+def _start_workers(item: ScenarioItem, sim: Simulation, app: Any) -> None:
+    workers = item.scenario.spec.workers
+    for group in workers.groups or ():
+        for name in group.names:
+            options = _queues(group.queues)
+            sim.start_worker(app, concurrency=group.concurrency, name=name, pool=item.pool, **options)
+    hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
+    for _ in range(0 if workers.groups else item.worker_count):
+        options = _queues(workers.queues)
+        sim.start_worker(app, concurrency=item.concurrency, name=hostname, pool=item.pool, **options)
+    if item.scenario.spec.beat:
+        sim.start_beat(app)
+
+
+def _queues(names: Sequence[str] | None) -> dict[str, Any]:
+    return {"queues": list(names)} if names else {}
 
 
 # -- submitting --------------------------------------------------------------------------------------------------------

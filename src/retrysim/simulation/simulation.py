@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import kind_of_broker, known_kind, make_broker
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
@@ -165,10 +166,13 @@ class Simulation:
         """Let tasks really call ``host`` (``"localhost:5432"``, or without a port)."""
         self._network.allow(host)
 
-    def start_worker(self, app: Any, *, concurrency: int = 1, name: str | None = None, **options: Any) -> Worker:
+    def start_worker(
+        self, app: Any, *, concurrency: int = 1, name: str | None = None, pool: str | None = None, **options: Any
+    ) -> Worker:
         """Start a worker for an app (or what ``celery -A`` takes), as ``celery.contrib.testing.worker`` does.
 
-        ``name`` is its node name, by default ``worker-1``, ``worker-2``, ...; ``options`` are those of
+        ``name`` is its node name, by default ``worker-1``, ``worker-2``, ...; ``pool`` what ``celery worker -P`` takes
+        (``prefork``, ``threads``, ``gevent``, ``solo``), by default the app's ``worker_pool``; ``options`` are those of
         ``celery.worker.WorkController`` (``queues``, ``without_heartbeat``, ...).
         """
         self._must_be_open()
@@ -176,6 +180,8 @@ class Simulation:
             raise InputError("tasks of this simulation run eagerly: a worker would have nothing to do")
         if concurrency < 1:
             raise InputError(f"concurrency={concurrency}: a worker has at least one pool process")
+        if options.get("beat"):
+            raise InputError("beat=True would start a process of its own: use sim.start_beat(app) beside the worker")
         name = name or f"worker-{len(self.workers) + 1}"
         if name in [worker.name for worker in self.workers]:
             raise InputError(f"there is a worker {name!r} already: give the second another name")
@@ -186,12 +192,25 @@ class Simulation:
             self.trace,
             concurrency=concurrency,
             name=name,
+            pool=pool,
             options=options,
             globals_of=self._processes,
         )
         self.workers.append(worker)
         worker.start()
         return worker
+
+    def start_beat(self, app: Any) -> Beat:
+        """Start Celery's beat for an app; its entries are sent while time passes: ``run_for("30 days")``.
+
+        A beat never keeps ``run()`` going, which ends when everything else is idle.
+        """
+        self._must_be_open()
+        if self._eager is not None or self._always_eager:
+            raise InputError("tasks of this simulation run eagerly: beat sends to a queue; start a worker instead")
+        beat = Beat(self._host(app), self.environment, self._broker, self._processes)
+        beat.start()
+        return beat
 
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
@@ -232,6 +251,8 @@ class Simulation:
             raise InputError("tasks of this simulation are run by something already: use a simulation for each way")
 
     def _host(self, app: Any, *, always_eager: bool = False) -> Any:
+        if any(app is hosted for hosted in self._apps):
+            return app
         with self._real_time():
             found = find_app(app)
             prepare(found)

@@ -15,7 +15,7 @@ from kombu.transport import redis as kombu_redis
 from retrysim.celery.redis import contents
 from retrysim.celery.redis.connection import connection_class
 from retrysim.celery.redis.hub import Hub
-from retrysim.celery.redis.poller import HubPoller, Poller
+from retrysim.celery.redis.poller import ConsumerPoller, HubPoller, Poller
 from retrysim.celery.redis.pool import HubPool
 from retrysim.celery.redis.results import RedisResults, database_of
 from retrysim.celery.redis.server import Server
@@ -53,7 +53,9 @@ class RedisBroker:
 
     def connect(self, undo: UndoStack) -> None:
         """Put our poller, hub and timer where kombu and Celery look for theirs, until ``undo`` is unwound."""
-        undo.set_attribute(kombu_redis, "poll", partial(Poller, self.environment, self.server))
+        undo.set_attribute(
+            kombu_redis, "poll", partial(ConsumerPoller, self.environment, self.server, self.changed.parked)
+        )
         undo.set_attribute(components, "_Hub", partial(Hub, make_poller=self._hub_poller))
         undo.set_attribute(components, "_Timer", partial(HubTimer, self.environment))
         undo.set_attribute(billiard.pool, "Lock", billiard.pool.Lock)  # the hub's step replaces it for good
@@ -151,13 +153,15 @@ class RedisBroker:
 
 
 class _Hubs:
-    """All hubs of the simulation, woken together when somebody has set a flag that their loops look at."""
+    """All loops of the simulation, woken together when somebody has set a flag that they look at."""
 
     def __init__(self) -> None:
         self.pollers: list[HubPoller] = []
+        #: those of loops without a hub, while they wait
+        self.parked: list[Poller] = []
 
     def notify_all(self) -> None:
-        for poller in self.pollers:
+        for poller in (*self.pollers, *self.parked):
             poller.nudge()
 
 

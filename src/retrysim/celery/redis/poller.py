@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from celery.worker import state as worker_state
 from kombu.utils.eventio import READ
 
 from retrysim.celery.redis.server import Server
@@ -61,6 +62,9 @@ class Poller:
             ready = self._readable()
         return ready
 
+    def nudge(self) -> None:
+        """A flag was set that only the loop of a worker looks at."""
+
     def wake(self) -> None:
         """Let the one who waits look again."""
         self._awake.notify_all()
@@ -71,6 +75,46 @@ class Poller:
 
     def _readable(self) -> Events:
         return [(number, READ) for number, socket in self._registered.items() if socket.readable]
+
+
+class ConsumerPoller(Poller):
+    """The poller of ``synloop``, under gevent: idle, it waits until something comes, or a flag was set.
+
+    A real one comes back from an empty BRPOP each second, and goes on. One whose prefetch is full waits for the
+    timeout, since only who comes back without an answer looks for what can be restored.
+    """
+
+    def __init__(self, environment: Environment, server: Server, parked: list[Poller]) -> None:
+        super().__init__(environment, server)
+        self._parked = parked
+
+    def poll(self, timeout: float | None) -> Events:
+        if timeout == 0 or self._readable() or not self._is_idle_consumer():
+            return super().poll(timeout)
+        timeout_ns = None if timeout is None or self._will_be_answered() else grid_ns(timeout)
+        self.parked = True
+        self._parked.append(self)
+        try:
+            notified = self._environment.wait(self._awake, timeout_ns=timeout_ns, daemon=True)
+        finally:
+            self._parked.remove(self)
+            self.parked = False
+        if notified and not self._readable():
+            raise TimeoutError
+        return self._readable()
+
+    def _is_idle_consumer(self) -> bool:
+        """Whether a loop of a worker asks; one that shuts down drains once more, with its timeout."""
+        process = self._environment.current
+        return process is not None and process.service and worker_state.should_stop is None
+
+    def _will_be_answered(self) -> bool:
+        """Whether a BRPOP is out, or all that is listened to are broadcasts."""
+        sockets = self._registered.values()
+        return all(s.is_subscriber for s in sockets) or any(self._server.is_blocked(s) for s in sockets)
+
+    def nudge(self) -> None:
+        self.wake()
 
 
 class HubPoller(Poller):
@@ -116,9 +160,12 @@ class HubPoller(Poller):
         return bool(readable) and news
 
     def _park(self, timeout_ns: int | None) -> None:
+        process = self._environment.current
+        starts = process is not None and not process.service  # it asks its neighbours, and waits a second for answers
         self.parked = True
         try:
-            self._environment.wait(self._awake, timeout_ns=timeout_ns, daemon=not self._keeps_alive())
+            daemon = not starts and not self._keeps_alive()
+            self._environment.wait(self._awake, timeout_ns=timeout_ns, daemon=daemon)
         finally:
             self.parked = False
 

@@ -76,6 +76,15 @@ class HubPool(TaskPool):
             super().hand_over(self._backlog.popleft())
         self.options["semaphore"].release()
 
+    def grow(self, n: int = 1) -> None:
+        self.options["semaphore"].grow(n)
+        super().grow(n)
+
+    def shrink(self, n: int = 1) -> None:
+        for _ in range(n):
+            super().shrink()
+            self.options["semaphore"].shrink(1)
+
     def on_stop(self) -> None:
         """Warm shutdown. The hub does not run any more, so since 5.7 Celery's pool does its acks meanwhile."""
         self._closing = True

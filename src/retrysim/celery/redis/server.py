@@ -8,6 +8,7 @@ that asked for a changed key are served, who waits longest first; a timeout is a
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Server(FakeServer):  # type: ignore[misc]
     def __init__(self, environment: Environment) -> None:
         super().__init__(version=VERSION)
         self.environment = environment
+        # Celery unsubscribes from a result when Python collects it, which may be in the middle of another command.
+        self.lock = threading.RLock()
         self._changed: set[bytes] = set()
         self.dbs: dict[int, Any] = defaultdict(lambda: _Database(self.lock, self._changed))
         # Subscribers get a message in the order in which they subscribed, not by their address.
@@ -109,6 +112,10 @@ class Server(FakeServer):  # type: ignore[misc]
         """Let a client wait until a key that it asked for changes, or until its timeout has passed."""
         self._blocked[client.socket] = client
         self._start_timeout(client)
+
+    def is_blocked(self, socket: Socket) -> bool:
+        """Whether a client waits for the answer to a blocking command."""
+        return socket in self._blocked
 
     def until_timeout_ns(self, socket: Socket) -> int | None:
         """How long a blocked client will still wait at most; ``None`` if it is not blocked, or has no timeout."""

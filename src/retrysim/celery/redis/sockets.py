@@ -87,6 +87,11 @@ class Socket(FakeSocket):  # type: ignore[misc]
         """Whether a worker's hub waits for it just now."""
         return any(poller.parked for poller in self.pollers)
 
+    @property
+    def is_subscriber(self) -> bool:
+        """Whether it listens to channels, and to nothing else."""
+        return bool(self._pubsub)
+
     def put_response(self, msg: Any) -> None:
         if self.silent:
             self._undelivered.append(msg)
