@@ -76,7 +76,7 @@ def play(page, folder):
 def _run(command, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PATH": f"{_BIN}:{os.environ['PATH']}"}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
