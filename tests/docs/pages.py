@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from retrysim.cli import main
@@ -103,5 +104,6 @@ def _check_options(block, where):
         if words[:1] == ["retrysim"] and words[1:2] != ["--help"]:
             command = main.commands.get(words[1])
             assert command is not None, f"{where}: no command {words[1]!r}"
-            if "--help" not in words:
-                command.make_context(words[1], [word for word in words[2:] if word not in ("|", "&&", ">")])
+            arguments = list(takewhile(lambda word: word not in ("|", "||", "&&", ">", ">>"), words[2:]))
+            if "--help" not in arguments:
+                command.make_context(words[1], arguments)
