@@ -53,7 +53,7 @@ sync_stock        5           15m  0%  0%    0%  100%  100%
   is outlived, one of 1h costs every task
 
 What these do depends on what their bodies meet. Write a test for each:
-  retrysim new shop_tasks.send_mail
+  retrysim new shop_tasks.send_mail --app shop_tasks
 
 Only retry policies ran, on a simulated worker: each body was replaced by one
 that fails, and hooks, routers, signal receivers and bootsteps were left out.
