@@ -1,4 +1,4 @@
-"""A Celery app that sends mail, and tries again in an hour."""
+"""A Celery app that sends mail, and tries again in half an hour."""
 
 from celery import Celery, shared_task
 
@@ -23,4 +23,4 @@ def send(self, address):
     try:
         return deliver(address)
     except MailboxFullError as error:
-        raise self.retry(countdown=3600, exc=error) from error
+        raise self.retry(countdown=1800, exc=error) from error
