@@ -17,7 +17,10 @@ from retrysim.kernel import Environment, Streams
 from retrysim.patches.dates import virtual_dates
 from retrysim.patches.other_clocks import no_other_clock, refuse_other_clocks
 from retrysim.patches.readings import virtual_readings
+from retrysim.patches.reality import Reality
 from retrysim.patches.references import REAL_MODULES, replace_references, restore_references_of_new_modules
+from retrysim.patches.selects import virtual_selects
+from retrysim.patches.thread_state import own_thread_state
 from retrysim.patches.waits import virtual_condition_waits, virtual_sleep
 from retrysim.undo import UndoStack
 
@@ -28,9 +31,12 @@ _FREEZEGUN_READINGS = (
 
 
 @contextmanager
-def virtual_standard_library(environment: Environment, streams: Streams) -> Iterator[None]:
+def virtual_standard_library(
+    environment: Environment, streams: Streams, reality: Reality | None = None
+) -> Iterator[None]:
     """While inside, ``time``, ``datetime``, waits, ``random`` and ``uuid4`` belong to the simulation."""
     no_other_clock()
+    reality = reality or Reality(environment)
     with UndoStack() as undo:
         readings = virtual_readings(environment.clock)
         stand_ins = _stand_ins(environment, streams, readings)
@@ -42,6 +48,8 @@ def virtual_standard_library(environment: Environment, streams: Streams) -> Iter
         replace_references(undo, stand_ins)
         restore_references_of_new_modules(undo, stand_ins)
         virtual_condition_waits(undo, environment)
+        virtual_selects(undo, environment, reality)
+        own_thread_state(undo, environment)
         _seed(undo, streams)
         yield
 

@@ -307,7 +307,7 @@ class Simulation:
         observers = self.trace.observers
 
         def look(_event: Event) -> None:
-            if until is not None and until():
+            if until is not None and self.environment.holds(until):
                 self.environment.stop()
 
         observers.append(look)
