@@ -117,7 +117,7 @@ class Environment:
     @property
     def thread(self) -> Thread:
         """The thread that the caller runs on, as far as it can tell."""
-        process = self._processes.get(getcurrent())
+        process = None if self.over else self._processes.get(getcurrent())
         return self.main_thread if process is None else process.thread
 
     def abandon_all(self) -> None:
@@ -337,6 +337,8 @@ class Environment:
             self._serve_interrupt(running)
         if running.dead:
             self._processes.pop(running, None)
+            if process.thread is not self.main_thread:
+                process.thread.kept = None
             if process.error is not None:
                 raise process.error
         if self._failure is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from retrysim.errors import RealWait
 from retrysim.kernel import Environment
+from retrysim.patches.locks import Locks
 from retrysim.patches.places import call_site
 
 #: What can be allowed besides hosts.
@@ -19,11 +20,13 @@ THREADS, SUBPROCESS, SELECT = "threads", "subprocess", "select"
 class Reality:
     """The permits of one simulation, and the list of what it let be."""
 
-    def __init__(self, environment: Environment, *allowed: str) -> None:
+    def __init__(self, environment: Environment, *allowed: str, strict: bool = True) -> None:
         self._environment = environment
         self.allowed = set(allowed)
+        self._strict = strict
         self.notes: list[str] = []
-        #: what the simulation calls a task's thread of execution: a pool process with a task, or a thread of one
+        self.locks = Locks(environment)
+        #: where the hosts that are allowed were found to be
         self.addresses: set[Any] = set()
 
     def allow(self, what: str) -> None:
@@ -42,7 +45,7 @@ class Reality:
 
     def check(self, what: str, permit: str) -> None:
         """Raise ``RealWait`` when a task does ``what`` without the permit for it."""
-        if self.inside_task and permit not in self.allowed:
+        if self._strict and self.inside_task and permit not in self.allowed:
             raise RealWait(
                 f"a task {what}, which takes real time, and virtual time stands still meanwhile\n"
                 f'  at {call_site()}\n  If that is meant: sim.allow("{permit}")'
