@@ -58,7 +58,8 @@ class Process:
     """
 
     __slots__ = (
-        "daemon", "error", "greenlet", "host", "name", "owner", "ready", "service", "signals", "thread", "wait",
+        "daemon", "error", "greenlet", "host", "name", "on_exit", "owner", "ready", "service", "signals", "thread",
+        "wait",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,8 @@ class Process:
         self.thread = thread
         self.owner = owner
         self.daemon = daemon
+        #: what ends it when it exits with a code, for a process that may; called by the driver
+        self.on_exit: Callable[[int], None] | None = None
         self.wait: Wait | None = None
         self.error: BaseException | None = None
         #: whether it is in the queue of those that go on

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from retrysim.kernel import Environment
+from retrysim.patches.exits import end_pool_processes_only
 from retrysim.patches.locks import Lock, RLock
 from retrysim.patches.locks_made_before import replace_locks_made_before
 from retrysim.patches.real_world import guard_the_real_world
@@ -46,5 +47,6 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
         virtual_condition_waits(undo, environment, threads)
         virtual_selects(undo, environment, reality)
         guard_the_real_world(undo, reality)
+        end_pool_processes_only(undo, environment)
         own_thread_state(undo, environment)
         yield
