@@ -79,7 +79,6 @@ class Process:
         self.host = host
         self.thread = thread
         self.owner = owner
-        self.daemon = daemon
         #: what ends it when it exits with a code, for a process that may; called by the driver
         self.on_exit: Callable[[int], None] | None = None
         self.wait: Wait | None = None
