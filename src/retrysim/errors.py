@@ -11,6 +11,7 @@ RetrysimError
 │   ├── Deadlock          a process waits for what can never come
 │   ├── Runaway           a limit of the run was crossed
 │   ├── UnservedHost      a task called a host that no fake serves
+│   ├── RealWait          a task waits for something real, which virtual time cannot bring
 │   └── Unsupported       real Celery can do it, this version of retrysim cannot
 ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
 └── Violation             an invariant does not hold (also an AssertionError)
@@ -61,6 +62,10 @@ class Runaway(SimulationError):  # noqa: N818
 
 class UnservedHost(SimulationError):  # noqa: N818
     """A task called a host that no fake serves and that was not allowed."""
+
+
+class RealWait(SimulationError):  # noqa: N818
+    """A task waits for something real (a subprocess, a raw thread, a file), which virtual time cannot bring."""
 
 
 class Unsupported(SimulationError):  # noqa: N818

@@ -87,7 +87,7 @@ class EagerRunner:
         self._start(request, Condition("nobody"))
 
     def _start(self, request: Any, ended: Condition) -> None:
-        """Run an attempt in a process of its own."""
+        """Run an attempt in a process of its own, but on the thread of whoever submits: there is no other."""
 
         def attempt() -> None:
             self.running.append(request.id)
@@ -97,4 +97,5 @@ class EagerRunner:
                 self.running.remove(request.id)
                 ended.notify_all()
 
-        self._environment.spawn(attempt, name=f"{request.name}[{request.id}]")
+        thread = self._environment.thread
+        self._environment.spawn(attempt, name=f"{request.name}[{request.id}]", thread=thread)

@@ -47,7 +47,6 @@ _NAMES: tuple[tuple[Any, str, Any], ...] = (
     (kombu.asynchronous.hub, "_current_loop", None),
     (_state, "_task_join_will_block", False),
     (_state, "default_app", None),
-    (_state._tls, "current_app", None),
 )
 
 Get = Callable[[], Any]
@@ -99,12 +98,14 @@ class ProcessGlobals:
 
     @contextmanager
     def inside(self, process: object) -> Iterator[None]:
-        """Run a block with the globals of a process."""
-        before = self._current
+        """Run a block with the globals of a process, on the thread that asks."""
+        before, current_app = self._current, _state._tls.current_app
         self.enter(process)
+        _state._tls.current_app = None
         try:
             yield
         finally:
+            _state._tls.current_app = current_app
             self.enter(before)
 
     # -- finding the references ----------------------------------------------------------------------------------------

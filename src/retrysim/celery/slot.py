@@ -70,6 +70,7 @@ class Slot:
         self.number = 0
         self._environment = pool.environment
         self.process = self._environment.spawn(self._run, name=f"{pool.worker_name} slot {pid}", service=True)
+        self.process.on_exit = self._exit
 
     def give(self, job: Job) -> None:
         self.job = job
@@ -147,7 +148,11 @@ class Slot:
 
     def lose(self, signal_number: int) -> None:
         """The child is killed by somebody else (SIGKILL: by the kernel, out of memory)."""
-        exit_code = human_status(-signal_number)
+        self._exit(-signal_number)
+
+    def _exit(self, status: int) -> None:
+        """The child ends without a word; below zero, by that signal."""
+        exit_code = human_status(status)
         self._die(lambda: WorkerLostError(f"Worker exited prematurely: {exit_code} Job: {self.number}."))
 
     def abandon(self) -> None:

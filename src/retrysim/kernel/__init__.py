@@ -4,5 +4,6 @@ from retrysim.kernel.condition import Condition
 from retrysim.kernel.environment import Environment, Limits
 from retrysim.kernel.process import Process
 from retrysim.kernel.streams import Streams
+from retrysim.kernel.thread import Thread
 
-__all__ = ["Condition", "Environment", "Limits", "Process", "Streams"]
+__all__ = ["Condition", "Environment", "Limits", "Process", "Streams", "Thread"]

@@ -7,11 +7,12 @@ every wait switches back to it.
 
 from __future__ import annotations
 
-import threading
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 
 from greenlet import getcurrent, greenlet
 
@@ -22,6 +23,7 @@ from retrysim.kernel.condition import Condition
 from retrysim.kernel.interrupts import Interrupt, routed_interrupts
 from retrysim.kernel.process import Process, Wait
 from retrysim.kernel.schedule import Event, Schedule
+from retrysim.kernel.thread import Thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Limits:
     events: int = 20_000_000
     virtual_ns: int = 3_660 * DAY
     steps_at_one_instant: int = 2_000_000
+    daemon_steps: int = 10_000
     attempts_per_task: int = 1_000
 
 
@@ -45,16 +48,25 @@ class Environment:
         self._ready: deque[Process] = deque()
         self._processes: dict[greenlet, Process] = {}
         self._driver: greenlet | None = None
-        self._thread = threading.get_ident()
+        self._thread_ident = get_ident()
         self._failure: BaseException | None = None
         self._interrupt: Interrupt | None = None
         self._stopping = False
         self._interventions: deque[Callable[[], None]] = deque()
         self._steps = 0
         self._steps_here = 0
+        self._daemon_steps = 0
         self._host: object = None
         #: told whenever control goes to another host; ``None`` is the test itself
         self.on_host: Callable[[object], None] = _nothing
+        #: the thread of whoever is no process: the test itself
+        self.main_thread = Thread(self._thread_ident, "the test")
+        self._threads = itertools.count(1)
+        self._on_thread = self.main_thread
+        #: told whenever control goes to another thread
+        self.on_thread: Callable[[Thread], None] = _nothing
+        #: no process runs any more, and none will
+        self.over = False
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
@@ -64,14 +76,21 @@ class Environment:
         *,
         name: str,
         service: bool = False,
-        daemon: bool = False,
         host: object = None,
+        thread: Thread | None = None,
+        owner: Process | None = None,
+        daemon: bool = False,
     ) -> Process:
-        """A new process, ready to run; unless told, on the host of the process that asks."""
+        """A new process, ready to run; unless told, on the host of the process that asks, on a thread of its own.
+
+        With an ``owner`` it is one more thread of that process and dies with it. Nothing that a ``daemon`` waits for
+        keeps a run alive, but for a process that could not go on without it.
+        """
         current = self.current
         if host is None and current is not None:
             host = current.host
-        process = Process(function, name=name, service=service, daemon=daemon, host=host)
+        thread = thread or Thread(next(self._threads), name)
+        process = Process(function, name=name, service=service, host=host, thread=thread, owner=owner, daemon=daemon)
         self._processes[process.greenlet] = process
         self._make_ready(process)
         return process
@@ -93,10 +112,17 @@ class Environment:
     @property
     def owns_thread(self) -> bool:
         """Whether the caller is on the simulation's thread, where waiting is virtual."""
-        return threading.get_ident() == self._thread
+        return get_ident() == self._thread_ident
+
+    @property
+    def thread(self) -> Thread:
+        """The thread that the caller runs on, as far as it can tell."""
+        process = None if self.over else self._processes.get(getcurrent())
+        return self.main_thread if process is None else process.thread
 
     def abandon_all(self) -> None:
         """End the simulation: no process runs again."""
+        self.over = True
         for process in self._processes.values():
             process.abandon()
         self._processes.clear()
@@ -110,9 +136,12 @@ class Environment:
     def abandon(self, process: Process) -> None:
         """Let one process never run again, whatever it is doing: SIGKILL."""
         process.abandon()
+        process.thread.lost = process.thread is not self.main_thread
         self._processes.pop(process.greenlet, None)
         if process in self._ready:
             self._ready.remove(process)
+        for thread in [other for other in self._processes.values() if other.owner is process]:
+            self.abandon(thread)
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
@@ -238,25 +267,36 @@ class Environment:
         finally:
             self._driver = None
             self._enter_host(None)
+            self._enter_thread(self.main_thread)
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
             while self._interventions:
                 self._enter_host(None)  # who intervenes is outside of all, like a test
+                self._enter_thread(self.main_thread)
                 self._interventions.popleft()()
-            if self._stopping or (until is not None and until()):
+            if self._stopping or (until is not None and self.holds(until)):
                 return
             if self._ready:
                 self._resume(self._ready.popleft())
             elif not self._jump(until_ns):
                 return
 
+    def holds(self, condition: Callable[[], bool]) -> bool:
+        """What a condition of the test's says, asked on the test's own thread, whoever runs."""
+        thread = self._on_thread
+        self._enter_thread(self.main_thread)
+        try:
+            return condition()
+        finally:
+            self._enter_thread(thread)
+
     def _jump(self, until_ns: int | None) -> bool:
         """Let time jump to the next event and fire it; ``False`` when the run is over."""
         schedule, clock = self._schedule, self.clock
         due_ns = schedule.next_ns()
         if until_ns is None:
-            if not schedule.foreground:
+            if not schedule.foreground and not self._waits_for_a_daemon():
                 return False
         elif due_ns is None or due_ns > until_ns:
             clock.advance_to(max(clock.ns, until_ns))
@@ -270,18 +310,35 @@ class Environment:
         self._count_step()
         return True
 
+    def _waits_for_a_daemon(self) -> bool:
+        """Whether a process that is no service waits, and a daemon thread is due that may bring what it waits for.
+
+        A thread that only ever sleeps is not waited for without end: to the process it makes no difference.
+        """
+        daemons = any(process.owner is not None and process.due for process in self._processes.values())
+        if not daemons or not self.blocked():
+            return False
+        self._daemon_steps += 1
+        return self._daemon_steps < self.limits.daemon_steps
+
     def _resume(self, process: Process) -> None:
         running = process.greenlet
         process.ready = False
         self._enter_host(process.host)
+        if process.thread is not self._on_thread:
+            self._enter_thread(process.thread)
         if running.parent is not self._driver:
             running.parent = self._driver
+        if not process.service:
+            self._daemon_steps = 0
         running.switch()
         self._count_step()
         while self._interrupt is not None:
             self._serve_interrupt(running)
         if running.dead:
             self._processes.pop(running, None)
+            if process.thread is not self.main_thread:
+                process.thread.kept = None
             if process.error is not None:
                 raise process.error
         if self._failure is not None:
@@ -292,6 +349,11 @@ class Environment:
         if host is not self._host:
             self._host = host
             self.on_host(host)
+
+    def _enter_thread(self, thread: Thread) -> None:
+        if thread is not self._on_thread:
+            self._on_thread = thread
+            self.on_thread(thread)
 
     def _count_step(self) -> None:
         self._steps += 1

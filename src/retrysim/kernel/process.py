@@ -12,6 +12,7 @@ from greenlet import greenlet
 if TYPE_CHECKING:
     from retrysim.kernel.condition import Condition
     from retrysim.kernel.schedule import Event
+    from retrysim.kernel.thread import Thread
 
 
 class Wait:
@@ -52,19 +53,34 @@ class Process:
     """A named greenlet of the simulation.
 
     ``service`` says that it may wait for work for ever (a consumer, a pool slot, a timer): it is no deadlock when
-    nothing comes. ``daemon`` says that no wait of it keeps the run alive. ``host`` is what it runs on, a simulated
-    machine or OS process, if anybody wants to know.
+    nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know; ``owner``
+    the process that it is one more thread of.
     """
 
-    __slots__ = ("daemon", "error", "greenlet", "host", "name", "ready", "service", "signals", "wait")
+    __slots__ = (
+        "daemon", "error", "greenlet", "host", "name", "on_exit", "owner", "ready", "service", "signals", "thread",
+        "wait",
+    )  # fmt: skip
 
     def __init__(
-        self, function: Callable[[], None], *, name: str, service: bool, daemon: bool = False, host: object = None
+        self,
+        function: Callable[[], None],
+        *,
+        name: str,
+        service: bool,
+        host: object,
+        thread: Thread,
+        owner: Process | None,
+        daemon: bool,
     ) -> None:
         self.name = name
         self.service = service or daemon
         self.daemon = daemon
         self.host = host
+        self.thread = thread
+        self.owner = owner
+        #: what ends it when it exits with a code, for a process that may; called by the driver
+        self.on_exit: Callable[[int], None] | None = None
         self.wait: Wait | None = None
         self.error: BaseException | None = None
         #: whether it is in the queue of those that go on
@@ -81,6 +97,11 @@ class Process:
             function()
         except BaseException as error:
             self.error = error
+
+    @property
+    def due(self) -> bool:
+        """Whether it waits, and the clock alone will end that."""
+        return self.wait is not None and self.wait.timeout is not None
 
     def abandon(self) -> None:
         """Make sure that no line of this process ever runs again, ``finally`` blocks included.

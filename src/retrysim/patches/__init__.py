@@ -4,7 +4,10 @@ freezegun does the part it can (it finds clocks and dates in every loaded module
 does not reach. ``virtual_standard_library`` is the one door, and it undoes all it did.
 """
 
+from retrysim.patches.locks import HeldLock
 from retrysim.patches.readings import monotonic_ns
-from retrysim.patches.standard_library import virtual_standard_library
+from retrysim.patches.reality import Reality
+from retrysim.patches.standard_library import virtual_clocks, virtual_standard_library
+from retrysim.patches.virtual_threading import virtual_threading
 
-__all__ = ["monotonic_ns", "virtual_standard_library"]
+__all__ = ["HeldLock", "Reality", "monotonic_ns", "virtual_clocks", "virtual_standard_library", "virtual_threading"]

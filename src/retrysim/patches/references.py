@@ -17,6 +17,9 @@ from retrysim.undo import UndoStack
 #: What stays real: the test runner's own time keeping, and ours.
 REAL_MODULES = ("_pytest", "pytest_timeout", "xdist", "execnet", "freezegun", "retrysim.", "_hypothesis", "hypothesis.")
 
+#: Where the interpreter's own threads and imports take their locks from: these modules are patched by hand, or not.
+_INTERPRETER = frozenset({"_thread", "threading", "_imp", "_frozen_importlib", "importlib._bootstrap"})
+
 Stand = Mapping[int, object]  # id of the real thing -> what stands in for it
 
 
@@ -92,7 +95,7 @@ def _defaults(function: FunctionType) -> Iterable[object]:
 
 def _patched_modules() -> Iterator[ModuleType]:
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and not name.startswith(REAL_MODULES):
+        if isinstance(module, ModuleType) and not name.startswith(REAL_MODULES) and name not in _INTERPRETER:
             yield module
 
 

@@ -17,8 +17,10 @@ from retrysim.kernel import Environment, Streams
 from retrysim.patches.dates import virtual_dates
 from retrysim.patches.other_clocks import no_other_clock, refuse_other_clocks
 from retrysim.patches.readings import virtual_readings
+from retrysim.patches.reality import Reality
 from retrysim.patches.references import REAL_MODULES, replace_references, restore_references_of_new_modules
-from retrysim.patches.waits import virtual_condition_waits, virtual_sleep
+from retrysim.patches.virtual_threading import virtual_threading
+from retrysim.patches.waits import virtual_sleep
 from retrysim.undo import UndoStack
 
 #: freezegun's names for the readings that it puts everywhere
@@ -28,8 +30,17 @@ _FREEZEGUN_READINGS = (
 
 
 @contextmanager
-def virtual_standard_library(environment: Environment, streams: Streams) -> Iterator[None]:
-    """While inside, ``time``, ``datetime``, waits, ``random`` and ``uuid4`` belong to the simulation."""
+def virtual_standard_library(
+    environment: Environment, streams: Streams, reality: Reality | None = None
+) -> Iterator[None]:
+    """While inside, clocks, waits, threads and randomness belong to the simulation."""
+    with virtual_threading(environment, reality or Reality(environment)), virtual_clocks(environment, streams):
+        yield
+
+
+@contextmanager
+def virtual_clocks(environment: Environment, streams: Streams) -> Iterator[None]:
+    """While inside, ``time``, ``datetime``, ``random`` and ``uuid4`` belong to the simulation."""
     no_other_clock()
     with UndoStack() as undo:
         readings = virtual_readings(environment.clock)
@@ -41,7 +52,6 @@ def virtual_standard_library(environment: Environment, streams: Streams) -> Iter
         undo.set_attribute(uuid, "uuid4", stand_ins[uuid.uuid4])
         replace_references(undo, stand_ins)
         restore_references_of_new_modules(undo, stand_ins)
-        virtual_condition_waits(undo, environment)
         _seed(undo, streams)
         yield
 

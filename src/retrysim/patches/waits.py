@@ -12,6 +12,7 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.threads import VirtualThreads
 from retrysim.undo import UndoStack
 
 
@@ -30,29 +31,16 @@ def virtual_sleep(environment: Environment) -> Callable[[float], None]:
     return sleep
 
 
-def virtual_condition_waits(undo: UndoStack, environment: Environment) -> None:
+def virtual_condition_waits(undo: UndoStack, environment: Environment, threads: VirtualThreads) -> None:
     """Let ``threading.Condition.wait``, called inside a process, suspend that process only."""
     real_wait = threading.Condition.wait
-    real_start = threading.Thread.start
-    starting: list[threading.Thread] = []
 
     def wait(self: Any, timeout: float | None = None) -> bool:
-        if not environment.owns_thread or environment.current is None or starting:
+        if not environment.owns_thread or environment.current is None or threads.starting:
             return real_wait(self, timeout)
         return _wait_virtually(environment, self, timeout)
 
-    def start(self: threading.Thread) -> None:
-        # A real thread says by a real event that it runs.
-        if environment.owns_thread:
-            starting.append(self)
-        try:
-            real_start(self)
-        finally:
-            if environment.owns_thread:
-                starting.remove(self)
-
     undo.set_attribute(threading.Condition, "wait", wait)
-    undo.set_attribute(threading.Thread, "start", start)
 
 
 def _wait_virtually(environment: Environment, condition: Any, timeout: float | None) -> bool:
@@ -62,12 +50,13 @@ def _wait_virtually(environment: Environment, condition: Any, timeout: float | N
     waiter = _Waiter()
     condition._waiters.append(waiter)
     saved = condition._release_save()
+    notified = False
     try:
         notified = environment.wait(waiter.condition, timeout_ns=None if timeout is None else grid_ns(timeout))
     finally:
         condition._acquire_restore(saved)
-    if not notified and waiter in condition._waiters:
-        condition._waiters.remove(waiter)
+        if not notified and waiter in condition._waiters:
+            condition._waiters.remove(waiter)
     return notified
 
 

@@ -14,6 +14,7 @@ from retrysim.fakes.fake import Fake
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.kernel import Condition, Environment
+from retrysim.patches import Reality
 from retrysim.simulation.secrets import redactor
 from retrysim.trace import ApiCalled, Trace
 from retrysim.undo import UndoStack
@@ -24,12 +25,10 @@ from retrysim.wire.origin import Origin
 class Network:
     """The hosts of one simulation."""
 
-    def __init__(
-        self, trace: Trace, environment: Environment, allowed: tuple[str, ...], *, strict: bool = True
-    ) -> None:
+    def __init__(self, trace: Trace, environment: Environment, reality: Reality, *, strict: bool = True) -> None:
         self._trace = trace
         self._environment = environment
-        self._allowed = set(allowed)
+        self._allowed = reality.allowed
         self._strict = strict
         self._handlers: dict[str, Callable[[Request], Response]] = {}
         self._fakes: list[Fake] = []
@@ -46,9 +45,6 @@ class Network:
         """A silent peer and no timeout: the process waits for ever, and the run says so when nothing else is left."""
         while True:
             self._environment.wait(Condition(f"an answer of {origin}, which is silent, without a timeout"))
-
-    def allow(self, host: str) -> None:
-        self._allowed.add(host)
 
     def serve(self, fake: Fake, at: str | None) -> Fake:
         """Let the fake answer for its hosts, or for those of the URL ``at``."""

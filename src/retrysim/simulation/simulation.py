@@ -28,7 +28,7 @@ from retrysim.faults import Message, MessageRule, Rules
 from retrysim.invariants import DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.outcomes.verdict import raise_findings
-from retrysim.patches import virtual_standard_library
+from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threading
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.network import Network
@@ -76,7 +76,8 @@ class Simulation:
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(lambda: self._weather, self.note_fault)
-        self._network = Network(self.trace, self.environment, tuple(allow), strict=strict)
+        self._reality = Reality(self.environment, *allow, strict=strict)
+        self._network = Network(self.trace, self.environment, self._reality, strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
         self._undo = UndoStack()
@@ -99,6 +100,7 @@ class Simulation:
             raise InputError("this simulation has begun already; a simulation is used once")
         self._open = True
         with self._undo_on_error():
+            self._undo.enter_context(virtual_threading(self.environment, self._reality))
             self._undo.callback(self._library.close)
             self._freeze()
             remember_code_positions(self._undo)
@@ -145,7 +147,7 @@ class Simulation:
             raise
 
     def _freeze(self) -> None:
-        self._library.enter_context(virtual_standard_library(self.environment, self._streams))
+        self._library.enter_context(virtual_clocks(self.environment, self._streams))
 
     @contextmanager
     def _real_time(self) -> Iterator[None]:
@@ -162,9 +164,21 @@ class Simulation:
         """From here on the fake's hosts (or the URL ``at``) are this fake, for any HTTP client. Returns the fake."""
         return self._network.serve(fake, at)
 
-    def allow(self, host: str) -> None:
-        """Let tasks really call ``host`` (``"localhost:5432"``, or without a port)."""
-        self._network.allow(host)
+    def allow(self, what: str) -> None:
+        """Let tasks do something real: call a host (``"localhost:5432"``, or without a port), or take real time by
+        ``"threads"``, ``"subprocess"`` or ``"select"``.
+        """
+        self._reality.allow(what)
+
+    @property
+    def locks_of_the_dead(self) -> list[HeldLock]:
+        """The locks whose holders were killed: nobody will release them."""
+        return self._reality.locks.held_by_the_dead
+
+    @property
+    def notes(self) -> list[str]:
+        """What ran in real time beside the simulation and was let be: the threads of telemetry SDKs."""
+        return list(self._reality.notes)
 
     def start_worker(
         self, app: Any, *, concurrency: int = 1, name: str | None = None, pool: str | None = None, **options: Any
@@ -307,7 +321,7 @@ class Simulation:
         observers = self.trace.observers
 
         def look(_event: Event) -> None:
-            if until is not None and until():
+            if until is not None and self.environment.holds(until):
                 self.environment.stop()
 
         observers.append(look)
@@ -324,7 +338,8 @@ class Simulation:
             self._note_end(idle)
         if idle and (blocked := self.environment.blocked()):
             names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
-            raise Deadlock(f"nothing is left that could happen, but {names}")
+            dead = "".join(f"\n  {held.what} is held by {held.holder.name}" for held in self.locks_of_the_dead)
+            raise Deadlock(f"nothing is left that could happen, but {names}" + (dead and f"\nKilled with locks:{dead}"))
 
     def _note_end(self, idle: bool) -> None:
         blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()

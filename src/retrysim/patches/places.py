@@ -1,0 +1,62 @@
+"""Where in the user's code something happens: the innermost line that is neither ours nor the standard library's."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+from types import FrameType
+
+_OURS = str(Path(__file__).parents[1])
+_STANDARD = sysconfig.get_path("stdlib")
+_THREADING = threading.__file__
+_LOCKS = str(Path(__file__).with_name("locks.py"))
+_INSTALLED = "site-packages"
+
+
+def call_site(frame: FrameType | None = None) -> str:
+    """``app.py:12: with LOCK:``, of the caller or of the frame at which a suspended one stands.
+
+    The line of an installed library is given only where no line of the project led there.
+    """
+    frames = list(_outwards(frame or sys._getframe(1)))
+    foreign = [frame for frame in frames if not _is_ours_or_standard(frame)]
+    own = [frame for frame in foreign if _INSTALLED not in frame.f_code.co_filename]
+    return _text_of((own or foreign or frames)[0])
+
+
+def place_of(frame: FrameType | None) -> str:
+    """``app.py:12``: the nearest line outwards that is not in ``threading``; quickly found, as it is asked often."""
+    while frame is not None and frame.f_code.co_filename in (_THREADING, _LOCKS, __file__):
+        frame = frame.f_back
+    return "?" if frame is None else f"{frame.f_code.co_filename.rpartition(os.sep)[2]}:{frame.f_lineno}"
+
+
+def module_of_caller() -> str:
+    """The name of the innermost module that is neither ours nor the standard library's; ``""`` if there is none."""
+    for frame in _outwards(sys._getframe(1)):
+        if not _is_ours_or_standard(frame):
+            return str(frame.f_globals.get("__name__", ""))
+    return ""
+
+
+def _outwards(frame: FrameType | None) -> list[FrameType]:
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+def _is_ours_or_standard(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith((_OURS, "<")) or (file.startswith(_STANDARD) and _INSTALLED not in file)
+
+
+def _text_of(frame: FrameType) -> str:
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(file, line).strip()
+    return f"{Path(file).name}:{line}" + (f": {source}" if source else "")
