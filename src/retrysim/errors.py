@@ -13,6 +13,7 @@ RetrysimError
 │   ├── UnservedHost      a task called a host that no fake serves
 │   └── Unsupported       real Celery can do it, this version of retrysim cannot
 ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
+├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
 └── Violation             an invariant does not hold (also an AssertionError)
 """
 
@@ -69,6 +70,10 @@ class Unsupported(SimulationError):  # noqa: N818
 
 class InternalError(RetrysimError):
     """A bug in retrysim; the message says where the trace is."""
+
+
+class LiveError(RetrysimError):
+    """A live run cannot go on: a worker does not come up, or a process of it fails."""
 
 
 class Violation(RetrysimError, AssertionError):  # noqa: N818
