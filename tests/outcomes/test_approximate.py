@@ -80,8 +80,14 @@ def test_two_runs_agree_when_only_their_instants_differ(tmp_path):
     item = an_item(tmp_path, "{}")
     simulated = an_outcome(item, a_run(retried_s=0.1, started_s=2.1, ended_s=2.1))
 
-    assert agree(compare(simulated, an_outcome(item, a_run()), SECOND))
-    assert not agree(compare(simulated, an_outcome(item, a_run()), SECOND // 10))
+    rows = compare(simulated, an_outcome(item, a_run()), SECOND // 10)
+
+    assert agree(rows)
+    assert table(rows) == (
+        "    simulated  live\n"
+        "            1     1  proj.add: RETRY SUCCESS in 2 attempts\n"
+        "  ~      2.1s  2.4s  elapsed, within 100ms"
+    )
 
 
 def test_a_difference_is_marked(tmp_path):

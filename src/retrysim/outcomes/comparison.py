@@ -20,6 +20,8 @@ class Row:
     simulated: str
     live: str
     same: bool
+    #: whether a difference means that the arms disagree; a busy machine is slow, and that says nothing
+    weighs: bool = True
 
 
 def compare(simulated: Outcome, live: Outcome, tolerance_ns: int) -> list[Row]:
@@ -33,14 +35,15 @@ def compare(simulated: Outcome, live: Outcome, tolerance_ns: int) -> list[Row]:
             simulated=format_duration(simulated.elapsed_ns),
             live=format_duration(live.elapsed_ns // 1_000_000 * 1_000_000),
             same=apart_ns <= tolerance_ns,
+            weighs=False,
         )
     )
     return rows
 
 
 def agree(rows: list[Row]) -> bool:
-    """Whether nothing differs."""
-    return all(row.same for row in rows)
+    """Whether nothing differs that weighs."""
+    return all(row.same or not row.weighs for row in rows)
 
 
 def _rows(simulated: Counter[str], live: Counter[str]) -> Iterator[Row]:
@@ -77,13 +80,14 @@ def _calls(trace: Trace) -> Counter[str]:
     return Counter(f"{call.fake} {call.endpoint}: {call.answer}, {call.decision}" for call in trace.of(ApiCalled))
 
 
+def _mark(row: Row) -> str:
+    return " " if row.same else "!" if row.weighs else "~"
+
+
 def table(rows: list[Row]) -> str:
-    """The rows as text; those that differ are marked."""
+    """The rows as text; those that differ are marked, with ``~`` where that does not weigh."""
     widths = [max(len(getattr(row, name)) for row in rows) for name in ("simulated", "live")]
     widths = [max(width, len(name)) for width, name in zip(widths, ("simulated", "live"), strict=True)]
     lines = [f"    {'simulated':>{widths[0]}}  {'live':>{widths[1]}}"]
-    lines += [
-        f"  {' ' if row.same else '!'} {row.simulated:>{widths[0]}}  {row.live:>{widths[1]}}  {row.what}"
-        for row in rows
-    ]
+    lines += [f"  {_mark(row)} {row.simulated:>{widths[0]}}  {row.live:>{widths[1]}}  {row.what}" for row in rows]
     return "\n".join(lines)
