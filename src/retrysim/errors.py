@@ -14,6 +14,7 @@ RetrysimError
 │   ├── RealWait          a task waits for something real, which virtual time cannot bring
 │   └── Unsupported       real Celery can do it, this version of retrysim cannot
 ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
+├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
 └── Violation             an invariant does not hold (also an AssertionError)
 """
 
@@ -74,6 +75,10 @@ class Unsupported(SimulationError):  # noqa: N818
 
 class InternalError(RetrysimError):
     """A bug in retrysim; the message says where the trace is."""
+
+
+class LiveError(RetrysimError):
+    """A live run cannot go on: a worker does not come up, or a process of it fails."""
 
 
 class Violation(RetrysimError, AssertionError):  # noqa: N818

@@ -7,14 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from celery import signals
 from celery.utils.saferepr import saferepr
 
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
-from retrysim.kernel import Environment
+from retrysim.kernel import Limits
 from retrysim.trace import (
     Event,
     TaskFailed,
@@ -26,7 +26,6 @@ from retrysim.trace import (
     TaskSent,
     TaskStarted,
     TaskSucceeded,
-    Trace,
     WorkerLogged,
 )
 from retrysim.undo import UndoStack
@@ -40,10 +39,41 @@ _WORKERS_LOGGERS = ("celery.worker", "kombu")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+")
 
 
+class HasTime(Protocol):
+    @property
+    def ns(self) -> int: ...
+
+
+class Surroundings(Protocol):
+    """Where a recorder is: its clock and its limits, and who is told what must end the run."""
+
+    @property
+    def clock(self) -> HasTime: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def current(self) -> Any:
+        """The process that runs now, if there are several in one; ``owns_thread`` says whether it can be asked."""
+        ...
+
+    @property
+    def owns_thread(self) -> bool: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+
+class Events(Protocol):
+    """What takes the events."""
+
+    def append(self, event: Event) -> None: ...
+
+
 class Recorder:
     """Appends to ``trace`` what Celery's signals tell; ``redact`` takes secrets out of every text."""
 
-    def __init__(self, environment: Environment, trace: Trace, redact: Callable[[str], str]) -> None:
+    def __init__(self, environment: Surroundings, trace: Events, redact: Callable[[str], str]) -> None:
         self._environment = environment
         self._trace = trace
         self._redact = redact
@@ -148,7 +178,7 @@ class Recorder:
             )
         )
         if attempt > self._environment.limits.attempts_per_task:
-            self._environment.fail(_runaway(task.name, task_id, attempt - 1))
+            self._environment.fail(runaway(task.name, task_id, attempt - 1))
 
     def _on_retried(self, sender: Any, request: Any = None, reason: Any = None, **_: Any) -> None:
         exception = "" if reason is None or reason.exc is None else self._exception_text(reason.exc)
@@ -219,7 +249,7 @@ class _LogHandler(logging.Handler):
         self._hear(record)
 
 
-def _runaway(name: str, task_id: str, attempts: int) -> Runaway:
+def runaway(name: str, task_id: str, attempts: int) -> Runaway:
     return Runaway(
         f"{name}[{task_id[:8]}] was attempted {attempts} times and does not settle: its retries have no end "
         "(a larger run: limits: {attempts_per_task: ...})"

@@ -7,11 +7,13 @@ import time
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
+from retrysim.cli.live_scale import Scale
 from retrysim.cli.outcome import Play
 from retrysim.cli.printer import JsonPrinter, Printer, TextPrinter
 from retrysim.cli.progress import Progress, wants_progress
@@ -39,6 +41,13 @@ Exit code: 0 when all expectations hold, 1 when one does not, 2 when the input i
     default=None,
     help="Print the figures of each run. [default: on a terminal, for a single file]",
 )
+@click.option("--live", metavar="URL", help="Play on a real broker: redis://..., amqp://..., or `redis`, `amqp`.")
+@click.option(
+    "--scale", metavar="N", type=Scale(), default="1", help="With --live: time passes N times as fast, or `auto`."
+)
+@click.option("--compare", is_flag=True, help="With --live: play the simulation, too, and print both side by side.")
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), default=1, help="With --live: so many side by side.")
+@click.option("--times", metavar="N", type=click.IntRange(min=1), default=1, help="With --live: each so many times.")
 @show_traceback
 def run(
     files: tuple[Path, ...],
@@ -47,13 +56,17 @@ def run(
     seed: int | None,
     report: bool | None,
     traceback: bool,
+    **live: Any,
 ) -> None:
     """Play scenario files: one item per scenario, seed and value of a list."""
     if report is None:
         report = len(files) == 1 and sys.stdout.isatty()
     printer: Printer = JsonPrinter() if as_json else TextPrinter(report=report)
     with one_message(with_traceback=traceback), current_folder_importable():
-        verdicts = _play_all(files, seed, trace_dir, printer)
+        if live["live"] is None:
+            verdicts = _play_all(files, seed, trace_dir, printer)
+        else:
+            verdicts = _play_all_live(files, seed, trace_dir, as_json, live)
     good = all(verdict.is_good for verdict in verdicts)
     raise click.exceptions.Exit(ExitCode.HOLDS if good else ExitCode.FAILS)
 
@@ -76,6 +89,18 @@ def _play_all(files: tuple[Path, ...], seed: int | None, trace_dir: Path | None,
             verdicts.append(verdict)
     printer.end(verdicts, time.perf_counter() - began)
     return verdicts
+
+
+def _play_all_live(
+    files: tuple[Path, ...], seed: int | None, trace_dir: Path | None, as_json: bool, live: dict[str, Any]
+) -> list[Verdict]:
+    from retrysim.cli.live import LiveOptions, play_all
+    from retrysim.scenarios import items_of, load
+
+    items = [item for file in files for item in items_of(load(file), seed=seed)]
+    _make_folder(trace_dir)
+    url = live.pop("live")
+    return play_all(items, LiveOptions(url=url, seed=seed, trace_dir=trace_dir, as_json=as_json, **live))
 
 
 def _make_folder(folder: Path | None) -> None:

@@ -15,8 +15,8 @@ from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.kernel import Condition, Environment
 from retrysim.patches import Reality
-from retrysim.simulation.secrets import redactor
 from retrysim.trace import ApiCalled, Trace
+from retrysim.trace.secrets import redactor
 from retrysim.undo import UndoStack
 from retrysim.wire import Interceptor
 from retrysim.wire.origin import Origin

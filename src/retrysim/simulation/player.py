@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery import signals
 
-from retrysim.celery.imports import import_app
-from retrysim.clock import GRID_NS, to_datetime
-from retrysim.errors import AppError, FakeError, InputError, SimulationError
-from retrysim.fakes.catalogue import make_fake
+from retrysim.clock import to_datetime
+from retrysim.errors import InputError, SimulationError
 from retrysim.invariants.invariant import Finding, Problem
 from retrysim.kernel import Limits
-from retrysim.nearest import did_you_mean
 from retrysim.outcomes import Outcome, Run, judge_run
-from retrysim.scenarios import OTHERS, Moment, ScenarioItem, Submission
+from retrysim.playing import (
+    check_tasks,
+    due_submissions,
+    environment_variables,
+    find_app,
+    find_fake,
+    submit,
+    trace_file,
+)
+from retrysim.scenarios import OTHERS, ScenarioItem
 from retrysim.simulation.faults import FaultPlayer
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import Trace, is_named
@@ -41,7 +43,7 @@ def play(
     Raises ``ScenarioError`` for what proves wrong only now: a name of an app, task, fake or invariant.
     """
     began_ns = _REAL["perf_counter_ns"]()
-    with _environment_variables(item):
+    with environment_variables(item):
         run, failure, idle_faults = _run(item, watch)
         findings = failure + idle_faults + ([] if failure else judge_run(item, run))
         if not failure and item.expect.differs_from is not None:
@@ -54,24 +56,8 @@ def play(
         wall_ns=_REAL["perf_counter_ns"]() - began_ns,
     )
     if trace_dir is not None:
-        (trace_dir / f"{_file_name(item)}.ndjson").write_text(outcome.ndjson, encoding="utf-8")
+        trace_file(item, trace_dir).write_text(outcome.ndjson, encoding="utf-8")
     return outcome
-
-
-def _file_name(item: ScenarioItem) -> str:
-    stem = Path(item.file).name.split(".")[0]
-    return re.sub(r"[^\w.-]+", "-", f"{stem}-{item.id}")
-
-
-@contextmanager
-def _environment_variables(item: ScenarioItem) -> Iterator[None]:
-    with UndoStack() as undo:
-        for name, value in item.scenario.spec.env.items():
-            undo.set_item(os.environ, name, value)
-        if "TZ" in item.scenario.spec.env:
-            time.tzset()
-        yield
-    time.tzset()
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -82,8 +68,8 @@ def _run(
 ) -> tuple[Run, list[Finding], list[Finding]]:
     """The run, why it could not go on, and which faults never happened."""
     spec = item.scenario.spec
-    app = _app(item)
-    _check_tasks(item, app)
+    app = find_app(item)
+    check_tasks(item, app)
     start = to_datetime(spec.start_ns)
     simulation = Simulation(seed=item.seed, start=start, broker=item.broker, limits=_limits(item))
     if watch is not None:
@@ -115,13 +101,6 @@ def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[Finding]:
     return []
 
 
-def _app(item: ScenarioItem) -> Any:
-    try:
-        return import_app(item.scenario.spec.app, item.scenario.spec.env)
-    except AppError as error:
-        raise item.scenario.error(("app",), str(error)) from error.__cause__
-
-
 def _limits(item: ScenarioItem) -> Limits:
     given = item.scenario.spec.limits
     values = {
@@ -133,13 +112,9 @@ def _limits(item: ScenarioItem) -> Limits:
 
 
 def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
-    """Serve a fake by its name in the catalogue; ``at`` is where, all else are its own options."""
-    options = dict(item.scenario.spec.fakes[name])
-    at = options.pop("at", None)
+    fake, at = find_fake(item, name)
     try:
-        if at is not None and not isinstance(at, str):
-            raise FakeError(f'at is {at!r}: expected a URL such as "https://llm.acme.io/v1"')
-        sim.serve(make_fake(name, options, seed=item.seed), at=at)
+        sim.serve(fake, at=at)
     except InputError as error:
         raise item.scenario.error(("fakes", name), str(error)) from error
 
@@ -171,63 +146,11 @@ def _queues(names: Sequence[str] | None) -> dict[str, Any]:
     return {"queues": list(names)} if names else {}
 
 
-# -- submitting --------------------------------------------------------------------------------------------------------
-
-
-def _check_tasks(item: ScenarioItem, app: Any) -> None:
-    for index, submission in enumerate(item.scenario.spec.submit):
-        _task(item, app, index, submission.task)
-
-
-def _task(item: ScenarioItem, app: Any, index: int, name: str) -> Any:
-    """The task of that name, or the one whose name ends so."""
-    if name in app.tasks:
-        return app.tasks[name]
-    ending = [task for task in app.tasks if is_named(task, name)]
-    # Celery shares @app.task among all apps of a process: those of the app's own module come first.
-    module = item.scenario.spec.app.partition(":")[0]
-    ending = [task for task in ending if task.startswith(f"{module}.")] or ending
-    if len(ending) == 1:
-        return app.tasks[ending[0]]
-    own = sorted(task for task in app.tasks if not task.startswith("celery."))
-    path = ("submit", index, "task")
-    if ending:
-        raise item.scenario.error(path, f"{name!r} is not clear: {' or '.join(sorted(ending))}?")
-    hint = did_you_mean(name, [*own, *(task.rpartition(".")[2] for task in own)])
-    known = f" (it has {', '.join(own)})" if own and not hint else ""
-    raise item.scenario.error(path, f"the app {item.scenario.spec.app!r} has no task {name!r}{hint or known}")
-
-
 def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[str]) -> None:
-    """Submit everything in the order of time; what is due at one instant, in the order of the file."""
-    spec = item.scenario.spec
-    due = [
-        (at_ns, index, submission, kwargs)
-        for index, submission in enumerate(spec.submit)
-        for at_ns, kwargs in submission.calls(spec.start_ns)
-    ]
-    for at_ns, index, submission, kwargs in sorted(due, key=lambda entry: entry[:2]):
-        if at_ns > sim.environment.clock.ns:
-            sim.environment.sleep(at_ns - sim.environment.clock.ns)
-        task = _task(item, app, index, submission.task)
-        submitted.append(task.apply_async(submission.args, kwargs, **_options(submission)).id)
-
-
-def _options(submission: Submission) -> dict[str, Any]:
-    options: dict[str, Any] = dict(submission.options)
-    if submission.countdown_ns is not None:
-        options["countdown"] = submission.countdown_ns / 1e9
-    if submission.eta_ns is not None:
-        options["eta"] = to_datetime(submission.eta_ns)
-    if submission.expires is not None:
-        options["expires"] = _expires(submission.expires)
-    if submission.queue is not None:
-        options["queue"] = submission.queue
-    return options
-
-
-def _expires(moment: Moment) -> Any:
-    return to_datetime(moment.ns) if moment.is_instant else timedelta(microseconds=moment.ns // GRID_NS).total_seconds()
+    for due in due_submissions(item):
+        if due.at_ns > sim.environment.clock.ns:
+            sim.environment.sleep(due.at_ns - sim.environment.clock.ns)
+        submitted.append(submit(item, app, due))
 
 
 # -- around the tasks --------------------------------------------------------------------------------------------------

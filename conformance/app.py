@@ -1,0 +1,171 @@
+"""Tasks that do what Celery's manual says one can do: what becomes of them is the same on a real worker, or a bug."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import requests
+from celery import Celery, chain, chord, group
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+
+app = Celery("conformance", broker="redis://localhost:6379/0", backend="redis://localhost:6379/0", set_as_current=False)
+app.conf.broker_transport_options = {
+    "visibility_timeout": int(os.environ.get("VISIBILITY_TIMEOUT", 3600)),
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}
+app.conf.worker_soft_shutdown_timeout = float(os.environ.get("SOFT_SHUTDOWN", 0))
+app.conf.worker_enable_soft_shutdown_on_idle = bool(os.environ.get("SOFT_SHUTDOWN"))
+app.conf.worker_prefetch_multiplier = int(os.environ.get("PREFETCH", 4))
+app.conf.result_chord_retry_interval = 10
+
+
+@app.task
+def add(x, y):
+    return x + y
+
+
+@app.task
+def fail(*_):
+    raise ValueError("no")
+
+
+@app.task(bind=True)
+def fail_after_retries(self, countdown=20, max_retries=3):
+    raise self.retry(countdown=countdown, max_retries=max_retries, exc=ValueError("no"))
+
+
+@app.task(bind=True)
+def succeed_after(self, retries, countdown=20):
+    if self.request.retries < retries:
+        raise self.retry(countdown=countdown)
+    return self.request.retries
+
+
+@app.task(bind=True)
+def succeed_at_an_eta(self):
+    if not self.request.retries:
+        raise self.retry(eta=datetime.now(UTC) + timedelta(seconds=20))
+
+
+@app.task(autoretry_for=(ValueError,), retry_backoff=10, retry_jitter=False, max_retries=3)
+def back_off():
+    raise ValueError("no")
+
+
+@app.task(bind=True)
+def retry_without_raising(self):
+    if not self.request.retries:
+        self.retry(countdown=20, throw=False)
+    return "went on"
+
+
+@app.task
+def ignore():
+    raise Ignore
+
+
+@app.task(acks_late=True)
+def reject():
+    raise Reject("not for me", requeue=False)
+
+
+@app.task
+def sleep(seconds):
+    time.sleep(seconds)
+
+
+@app.task(acks_late=True)
+def sleep_late(seconds):
+    time.sleep(seconds)
+
+
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def sleep_for_sure(seconds):
+    time.sleep(seconds)
+
+
+@app.task(soft_time_limit=20)
+def give_up_softly():
+    try:
+        time.sleep(60)
+    except SoftTimeLimitExceeded:
+        return "gave up"
+
+
+@app.task(soft_time_limit=20)
+def be_interrupted():
+    time.sleep(60)
+
+
+@app.task(bind=True, soft_time_limit=20, max_retries=1)
+def try_again_after_the_limit(self):
+    try:
+        time.sleep(60)
+    except SoftTimeLimitExceeded as error:
+        raise self.retry(countdown=20, exc=error)
+
+
+@app.task(time_limit=20)
+def be_killed():
+    time.sleep(120)
+
+
+@app.task(time_limit=20, acks_late=True)
+def be_killed_late():
+    time.sleep(120)
+
+
+@app.task(rate_limit="3/m")
+def limited():
+    pass
+
+
+@app.task(bind=True, max_retries=None)
+def call(self):
+    response = requests.get("https://api.example/things", headers={"Authorization": "Bearer abc"}, timeout=10)
+    if response.status_code == 429:
+        raise self.retry(countdown=int(response.headers["Retry-After"]))
+    return response.status_code
+
+
+@app.task(bind=True)
+def call_once_more(self):
+    """Reads the reset first, from an endpoint that is limited itself."""
+    headers = {"Authorization": "Bearer abc"}
+    response = requests.get("https://api.example/things", headers=headers, timeout=10)
+    if response.status_code == 429:
+        status = requests.get("https://status.example/things", headers=headers, timeout=10)
+        status.raise_for_status()
+        raise self.retry(countdown=int(response.headers["Retry-After"]))
+    return response.status_code
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
+def start_chord():
+    chord([add.s(1, 2), add.s(3, 4)])(total.s())
+
+
+@app.task
+def start_chord_with_a_failing_member():
+    chord([add.s(1, 2), fail.s()])(total.s())
+
+
+@app.task
+def start_chord_with_a_retried_member():
+    chord([add.s(1, 2), succeed_after.s(1)])(total.s())
+
+
+@app.task
+def start_chain():
+    chain(succeed_after.s(1), add.s(3), fail.s(), add.s(1))()
+
+
+@app.task
+def start_group():
+    group(add.s(1, 2), fail.s(), succeed_after.s(2))()

@@ -1,0 +1,151 @@
+"""The stage's end of the line: takes what workers tell into the trace, and lets the fakes answer what they ask."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, replace
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from retrysim.celery.recorder import runaway
+from retrysim.errors import InputError
+from retrysim.fakes.call import Call
+from retrysim.fakes.fake import Fake
+from retrysim.fakes.mount import Mounted
+from retrysim.fakes.response import Response
+from retrysim.live.line import Called, Happened, Message, Returned, Trouble
+from retrysim.trace import ApiCalled, Event, TaskStarted
+from retrysim.trace.events import TaskEvent
+from retrysim.trace.history import STATES
+from retrysim.trace.secrets import redactor
+
+#: The fields of events that may hold a secret.
+_TEXTS = ("result", "exception", "traceback", "reason")
+
+
+class Collector:
+    """Listens at ``address`` while it is open; ``events`` are in the order in which they were told."""
+
+    def __init__(self, folder: str, attempts_per_task: int) -> None:
+        self.address = f"{folder}/stage.socket"
+        self.key = secrets.token_bytes(32)
+        self.events: list[Event] = []
+        self.results: dict[str, Any] = {}
+        self.trouble: list[tuple[str, str]] = []  # (its kind, what it is), of what must end the run
+        self.hosts: dict[str, Fake | Mounted] = {}
+        self._attempts_per_task = attempts_per_task
+        self._attempts: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
+        self._lock = threading.RLock()
+        self._caller = threading.local()
+        self._fakes: list[Fake] = []
+        #: told of each event after it was taken in
+        self.observers: list[Callable[[Event], None]] = []
+        self._running: dict[tuple[str, int], str] = {}  # (task id, pid) -> worker
+        self._redact = redactor(self._aliases)
+
+    def open(self) -> None:
+        """Listen, and answer each connection in a thread of its own."""
+        self._listener = Listener(self.address, backlog=64, authkey=self.key)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def serve(self, fake: Fake, at: str | None) -> None:
+        """Let a fake answer for its hosts, or for that of the URL ``at``."""
+        served = fake if at is None else Mounted(fake, at)
+        self.hosts.update(dict.fromkeys(served.hosts, served))
+        self._fakes.append(fake)
+        fake.observers.append(self._record)
+        fake.caller = lambda: getattr(self._caller, "who", (None, None))
+
+    def append(self, event: Event) -> None:
+        """Take an event in; so the collector can be the trace of a recorder in its own process."""
+        with self._lock:
+            self.events.append(self._without_secrets(event))
+            for observe in self.observers:
+                observe(event)
+
+    def process_of(self, worker: str, task_id: str | None) -> int:
+        """The pool process of a worker that runs this task, or any. Raises ``InputError`` when none does."""
+        running = {pid for (task, pid), name in self._running.items() if name == worker and task_id in (None, task)}
+        if not running:
+            what = "a task" if task_id is None else f"task {task_id}"
+            raise InputError(f"{worker} has no pool process that runs {what}")
+        return min(running)
+
+    def running(self) -> int:
+        """How many bodies run, in processes that live."""
+        return sum(Path(f"/proc/{pid}").exists() for _, pid in tuple(self._running))
+
+    # -- the line ------------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except (OSError, EOFError):  # a process that was killed in the middle of saying hello
+                continue
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            while True:
+                connection.send(self._answer(connection.recv()))
+        except (OSError, EOFError):
+            connection.close()  # the process ended, or was killed
+
+    def _answer(self, message: Message) -> Any:
+        match message:
+            case Happened(event=event, pid=pid):
+                return self._happened(event, pid)
+            case Called():
+                return self._called(message)
+            case Returned(task_id=task_id, result=result):
+                self.results[task_id] = result
+            case Trouble(text=text):
+                self.trouble.append(("LiveError", text))
+        return None
+
+    def _happened(self, event: Event, pid: int) -> int | None:
+        if not isinstance(event, TaskStarted):
+            if type(event) in STATES and isinstance(event, TaskEvent):
+                self._running.pop((event.task_id, pid), None)
+            self.append(event)
+            return None
+        with self._lock:
+            self._running[event.task_id, pid] = event.worker
+            self._attempts[event.task_id] += 1
+            number = self._attempts[event.task_id]
+            self.append(replace(event, attempt=number))
+        if number == self._attempts_per_task + 1:
+            self.trouble.append(("Runaway", str(runaway(event.name, event.task_id, self._attempts_per_task))))
+        return number
+
+    def _called(self, message: Called) -> Response:
+        self._caller.who = (message.task_id, message.attempt)
+        return self.hosts[message.host].handle(message.request)
+
+    # -- the trace -----------------------------------------------------------------------------------------------------
+
+    def _record(self, call: Call) -> None:
+        self.append(ApiCalled(**{field.name: getattr(call, field.name) for field in fields(Call)}))
+
+    def _without_secrets(self, event: Event) -> Event:
+        texts = {name: getattr(event, name) for name in _TEXTS if hasattr(event, name)}
+        return replace(event, **{name: self._redact(text) for name, text in texts.items()}) if texts else event  # type: ignore[arg-type]
+
+    def _aliases(self) -> dict[str, str]:
+        return {secret: alias for fake in self._fakes for secret, alias in fake.aliases.items()}
+
+
+def shifted(event: Event, by_ns: int) -> Event:
+    """The event with all its instants moved."""
+    moved = {
+        field.name: value + by_ns
+        for field in fields(event)
+        if field.name.endswith("_ns") and (value := getattr(event, field.name)) is not None
+    }
+    return replace(event, **moved)

@@ -1,0 +1,179 @@
+"""Plays the faults of a scenario on a live run: real signals, a Redis that goes down, a cut way to the broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from retrysim.clock import WallClock
+from retrysim.errors import InputError
+from retrysim.faults import Moment
+from retrysim.faults.moment import task_id_of
+from retrysim.invariants.invariant import Finding, Problem
+from retrysim.live.crew import WorkerProcess
+from retrysim.live.server import PrivateRedis
+from retrysim.live.way import Way
+from retrysim.scenarios.fault import BROKER, EVERYBODY, Fault
+from retrysim.trace import Event, FaultFired, TaskSent, TaskStarted
+
+if TYPE_CHECKING:
+    from retrysim.live.stage import Stage
+
+Act = Callable[[], None]
+_SIGNALS = {"stop": (signal.SIGTERM, "warm"), "soft_stop": (signal.SIGQUIT, "soft"), "quit": (signal.SIGQUIT, "cold")}
+
+
+class FaultPlayer:
+    """The faults of one item on one stage; ``playable.py`` says which cannot be played."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._faults = stage.item.scenario.spec.faults
+        self._counts = [0] * len(self._faults)
+        self._names: dict[str, str] = {}
+        self._fired: set[str] = set()
+        self._waiting: dict[int, Moment] = {}
+        self._ways: dict[str, Way] = {}
+        self._server: PrivateRedis | None = None
+
+    # -- what has to stand between -------------------------------------------------------------------------------------
+
+    def broker_url(self, given: str) -> str:
+        """The broker that the run uses: one of its own, if a fault stops it."""
+        if not any(fault.target == BROKER for fault in self._faults):
+            return given
+        self._server = PrivateRedis(self._stage.order.folder, self._stage.order.scale)
+        self._server.start()
+        return self._server.url
+
+    def way_to(self, broker_url: str, worker: str) -> str:
+        """The URL at which a worker reaches the broker: over a proxy, if a fault is to strike between them."""
+        struck = {fault.target for fault in self._faults if fault.verb in ("partition", "cut_connections")}
+        if not struck & {worker, EVERYBODY}:
+            return broker_url
+        self._ways[worker] = Way(broker_url)
+        return self._ways[worker].url
+
+    def close(self) -> None:
+        for way in self._ways.values():
+            way.close()
+        if self._server is not None:
+            self._server.stop()
+
+    # -- when ----------------------------------------------------------------------------------------------------------
+
+    def start(self, origin_ns: int) -> None:
+        """Take everything up; ``origin_ns`` is the instant at which the scenario starts."""
+        start_ns = self._stage.item.scenario.spec.start_ns
+        for index, fault in enumerate(self._faults):
+            if fault.when is not None:
+                self._waiting[index] = Moment(**fault.when.model_dump())
+            elif fault.at is not None:
+                due_ns = origin_ns + fault.at.after(start_ns) - start_ns
+                self._stage.agenda.add(due_ns, partial(self._fire, fault, None))
+        self._stage.collector.observers.append(self._look)
+
+    def _look(self, event: Event) -> None:
+        if isinstance(event, TaskSent | TaskStarted):
+            self._names[event.task_id] = event.name
+        task_id = task_id_of(event)
+        for index, moment in tuple(self._waiting.items()):
+            if moment.matches(event, self._names.get(task_id or "", "")):
+                self._counts[index] += 1
+                if self._counts[index] == moment.nth:
+                    del self._waiting[index]
+                    self._fire(self._faults[index], task_id)
+
+    def _fire(self, fault: Fault, task_id: str | None) -> None:
+        do, undo = self._acts(fault, task_id)
+        try:
+            do()
+        except (OSError, InputError) as error:
+            self._stage.collector.trouble.append(("LiveError", f"the fault {fault.label!r} could not strike: {error}"))
+            return
+        if undo is not None and fault.for_ns is not None:
+            self._stage.agenda.add(WallClock().now_ns() + fault.for_ns, undo)
+
+    def findings(self) -> Iterator[Finding]:
+        """A fault that never happened shows nothing."""
+        idle = [
+            f"{fault.label!r} never happened" + (f": it waited for {self._waiting[n]}" if n in self._waiting else "")
+            for n, fault in enumerate(self._faults)
+            if fault.label not in self._fired
+        ]
+        if idle:
+            yield Finding(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
+
+    # -- what ----------------------------------------------------------------------------------------------------------
+
+    def _acts(self, fault: Fault, task_id: str | None) -> tuple[Act, Act | None]:
+        """What a fault does, and what undoes it."""
+        if fault.target == BROKER:
+            return self._broker_acts(fault)
+        if fault.verb == "cut_connections":
+            return partial(self._cut, fault), None
+        worker = next(one for one in self._stage.crew if one.name == fault.target)
+        if fault.verb == "partition":
+            way, note = self._ways[worker.name], partial(self._note, fault)
+            return partial(_both, note, way.hold), partial(_both, partial(note, "repair"), way.release)
+        return partial(self._strike, fault, worker, task_id), partial(self._restart, fault, worker)
+
+    def _broker_acts(self, fault: Fault) -> tuple[Act, Act | None]:
+        server = self._server
+        assert server is not None, "it was started before the workers"
+
+        def stop() -> None:
+            server.stop(lose_data=fault.lose_data)
+            self._note(fault, "stop")
+
+        def start() -> None:
+            server.start()
+            self._note(fault, "start")
+
+        if fault.verb == "restart" and fault.for_ns is None:
+            return partial(_both, stop, start), None
+        return stop, start
+
+    def _cut(self, fault: Fault) -> None:
+        for name, way in self._ways.items():
+            if fault.target in (name, EVERYBODY):
+                way.cut()
+        self._note(fault)
+
+    def _strike(self, fault: Fault, worker: WorkerProcess, task_id: str | None) -> None:
+        if fault.verb == "restart":
+            self._restart(fault, worker)
+            return
+        self._note(fault)
+        if fault.verb == "kill":
+            worker.kill()
+        elif fault.verb == "kill_child":
+            os.kill(self._stage.collector.process_of(worker.name, task_id), signal.SIGKILL)
+        else:
+            number, how = _SIGNALS[fault.verb]
+            worker.signal(number, how=how)
+
+    def _restart(self, fault: Fault, worker: WorkerProcess) -> None:
+        """Start a worker anew when it has stopped; one that runs is told to stop first."""
+        if worker.runs:
+            worker.ask_to_stop()
+            self._stage.agenda.add(WallClock().now_ns() + 1, partial(self._restart, fault, worker))
+            return
+        worker.note_end()
+        worker.start()
+        self._note(fault, "restart")
+
+    def _note(self, fault: Fault, verb: str | None = None) -> None:
+        self._fired.add(fault.label)
+        fired = FaultFired(
+            at_ns=WallClock().now_ns(), name=fault.label, verb=verb or fault.verb, target=str(fault.target)
+        )
+        self._stage.collector.append(fired)
+
+
+def _both(one: Act, other: Act) -> None:
+    one()
+    other()

@@ -1,0 +1,133 @@
+"""A real ``celery worker``: ``python -m retrysim.live.worker ORDER`` starts one that tells the stage what happens.
+
+The app, Celery and its pool are unmodified. Added are receivers of Celery's signals, which pool processes inherit when
+they are forked, and the wire, which leads the tasks' HTTP clients to the fakes of the stage.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from retrysim.live.order import WorkerOrder, load
+from retrysim.live.rate import live_faster
+
+if __name__ == "__main__":
+    ORDER = load(WorkerOrder, sys.argv[1])
+    live_faster(ORDER.scale)
+
+import os
+import signal
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from billiard.util import set_pdeathsig
+from celery import signals
+from celery._state import get_current_task
+from celery.app.utils import find_app
+
+from retrysim.celery.recorder import Recorder
+from retrysim.clock import WallClock
+from retrysim.durations import SECOND
+from retrysim.errors import UnservedHost
+from retrysim.fakes.request import Request
+from retrysim.fakes.response import Response
+from retrysim.live.line import Called, Happened, Line, Returned, Trouble
+from retrysim.live.surroundings import Surroundings
+from retrysim.scenarios import OTHERS
+from retrysim.trace import Event, TaskStarted, WorkerReady, is_named
+from retrysim.undo import UndoStack
+from retrysim.wire import Interceptor
+
+
+def main(order: WorkerOrder) -> None:
+    """Be the worker until it is stopped."""
+    set_pdeathsig(signal.SIGKILL)  # no worker outlives the stage
+    line = Line(order.address, bytes.fromhex(order.key))
+    app = find_app(order.app)
+    app.conf.update(order.settings)
+    _listen(order, line)
+    app.worker_main(["worker", "--hostname", f"celery@{order.name}", *order.arguments])
+
+
+def _listen(order: WorkerOrder, line: Line) -> None:
+    undo = UndoStack()  # never unwound: the process ends with it
+    teller = Teller(line)
+    complain = Surroundings(lambda text: line.ask(Trouble(text=text)))
+    Recorder(complain, teller, str).connect(undo)
+    for told, receiver in (
+        (signals.worker_ready, partial(_on_ready, order, line)),
+        (signals.task_success, partial(_on_success, line)),
+        (signals.task_prerun, partial(_take_time, order.costs)),
+    ):
+        told.connect(receiver, weak=False)
+    Interceptor(partial(_find, order, line, teller)).install()
+
+
+class Teller:
+    """Takes the events of a recorder and tells them; remembers which attempt of which task runs in this process."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._attempts: dict[str, int] = {}
+
+    def append(self, event: Event) -> None:
+        number = self._line.ask(Happened(event=event, pid=os.getpid()))
+        if isinstance(event, TaskStarted):
+            self._attempts = {event.task_id: number}
+
+    def attempt_of(self, task_id: str) -> int | None:
+        return self._attempts.get(task_id)
+
+
+# -- receivers ---------------------------------------------------------------------------------------------------------
+
+
+def _on_ready(order: WorkerOrder, line: Line, sender: Any, **_: Any) -> None:
+    ready = WorkerReady(at_ns=WallClock().now_ns(), worker=order.name, concurrency=sender.controller.concurrency)
+    line.ask(Happened(event=ready, pid=os.getpid()))
+
+
+def _on_success(line: Line, sender: Any, result: Any = None, **_: Any) -> None:
+    try:
+        line.ask(Returned(task_id=sender.request.id, result=result))
+    except (TypeError, AttributeError):  # it cannot be pickled; Celery did serialise it, in its own way
+        line.ask(Returned(task_id=sender.request.id, result=repr(result)))
+
+
+def _take_time(costs: dict[str, int], task: Any = None, **_: Any) -> None:
+    by_name = [cost for name, cost in costs.items() if is_named(task.name, name)]
+    cost_ns = by_name[0] if by_name else costs.get(OTHERS, 0)
+    if cost_ns:
+        time.sleep(cost_ns / SECOND)
+
+
+# -- the wire ----------------------------------------------------------------------------------------------------------
+
+
+def _find(order: WorkerOrder, line: Line, teller: Teller, scheme: str, host: str, port: int) -> Any:
+    names = (f"{host}:{port}", host)
+    served = next((name for name in names if name in order.hosts), None)
+    if served is not None:
+        return partial(_call, line, teller, served)
+    if get_current_task() is None:
+        return None
+    raise UnservedHost(
+        f"a task called {scheme}://{host}:{port}, which no fake serves (served: {', '.join(order.hosts) or 'none'}). "
+        f"Serve it: add it to the scenario's `fakes`"
+    )
+
+
+def _call(line: Line, teller: Teller, host: str, request: Request) -> Response:
+    task = get_current_task()
+    task_id = None if task is None else task.request.id
+    attempt = None if task_id is None else teller.attempt_of(task_id)
+    plain = replace(request)  # without what it has computed
+    response: Response = line.ask(Called(host=host, request=plain, task_id=task_id, attempt=attempt))
+    return response
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = []
+    main(ORDER)

@@ -1,0 +1,66 @@
+"""``retrysim run --live``: a scenario on real workers and a real broker, beside its simulation."""
+
+from __future__ import annotations
+
+import json
+
+from retrysim.trace import TaskRetried, load_ndjson
+
+
+def test_a_retry_on_redis_agrees_with_the_simulation(run, redis_url, tmp_path):
+    ended = run(
+        "conformance/05_retry_then_success.scenario.yaml",
+        *("--live", redis_url, "--scale", "20", "--compare", "--json", "--trace", tmp_path),
+    )
+
+    assert ended.code == 0, ended.out + ended.err
+    facts = json.loads(ended.out)
+    assert facts["agrees"]
+    assert facts["tasks"]["succeeded"] == 1
+    assert facts["attempts"] == 3
+    trace = load_ndjson((tmp_path / "05_retry_then_success-worker.ndjson").read_text())
+    assert [event.exception for event in trace.of(TaskRetried)] == ["", ""]
+
+
+def test_calls_reach_the_fakes_and_limits_count(run, redis_url):
+    ended = run(
+        "conformance/21_limit_of_an_api.scenario.yaml", "--live", redis_url, "--scale", "20", "--compare", "--json"
+    )
+
+    assert ended.code == 0, ended.out + ended.err
+    assert json.loads(ended.out)["calls"] == {"api": {"GET /things": {"200": 12, "429": 6}}}
+
+
+def test_a_retry_on_rabbitmq_agrees_with_the_simulation(run, amqp_url):
+    ended = run("conformance/04_one_retry.scenario.yaml", "--live", amqp_url, "--scale", "20", "--compare", "--json")
+
+    assert ended.code == 0, ended.out + ended.err
+    assert json.loads(ended.out)["agrees"]
+
+
+def test_an_unscaled_run_takes_as_long_as_it_takes(run, redis_url, tmp_path):
+    (tmp_path / "short.scenario.yaml").write_text(
+        "name: a second\napp: conformance.app:app\n"
+        "submit: [{task: add, args: [1, 2], countdown: 2s}]\nexpect: {attempts_at: [2s]}\n"
+    )
+
+    ended = run(tmp_path / "short.scenario.yaml", "--live", redis_url, "--json")
+
+    assert ended.code == 0, ended.out + ended.err
+    assert json.loads(ended.out)["wall"] > 2
+
+
+def test_a_difference_is_marked_and_fails(run, redis_url, tmp_path):
+    (tmp_path / "process.py").write_text(
+        "import os\nfrom celery import Celery\napp = Celery('process', set_as_current=False)\nHOME = os.getpid()\n"
+        "@app.task\ndef fork_counts():\n    assert os.getpid() == HOME\n"
+    )
+    (tmp_path / "differ.scenario.yaml").write_text(
+        "name: a pool process is another process\napp: process:app\nsubmit: [{task: fork_counts}]\n"
+    )
+
+    ended = run("differ.scenario.yaml", "--live", redis_url, "--compare", folder=tmp_path)
+
+    assert ended.code == 1
+    assert "  !         1     0  process.fork_counts: SUCCESS in 1 attempt\n" in ended.out
+    assert "  !         0     1  process.fork_counts: FAILURE in 1 attempt\n" in ended.out
