@@ -6,5 +6,6 @@ does not reach. ``virtual_standard_library`` is the one door, and it undoes all 
 
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.standard_library import virtual_standard_library
+from retrysim.patches.threads import virtual_threads
 
-__all__ = ["monotonic_ns", "virtual_standard_library"]
+__all__ = ["monotonic_ns", "virtual_standard_library", "virtual_threads"]

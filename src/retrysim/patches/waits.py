@@ -12,6 +12,7 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.waits_in_the_test import WaitsInTheTest
 from retrysim.undo import UndoStack
 
 
@@ -31,14 +32,17 @@ def virtual_sleep(environment: Environment) -> Callable[[float], None]:
 
 
 def virtual_condition_waits(undo: UndoStack, environment: Environment) -> None:
-    """Let ``threading.Condition.wait``, called inside a process, suspend that process only."""
+    """Let ``threading.Condition.wait`` suspend the process that calls it, or, in the test, let the simulation run."""
     real_wait = threading.Condition.wait
     real_start = threading.Thread.start
     starting: list[threading.Thread] = []
+    in_the_test = WaitsInTheTest(environment)
 
     def wait(self: Any, timeout: float | None = None) -> bool:
-        if not environment.owns_thread or environment.current is None or starting:
+        if starting or not environment.owns_thread:
             return real_wait(self, timeout)
+        if environment.current is None:
+            return in_the_test.wait(self, timeout) if environment.at_rest else real_wait(self, timeout)
         return _wait_virtually(environment, self, timeout)
 
     def start(self: threading.Thread) -> None:
