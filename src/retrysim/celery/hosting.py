@@ -97,7 +97,7 @@ def borrow(
     for variable in _BEATING_THE_CONFIG:
         undo.remove_item(os.environ, variable)
     _check(app, always_eager)
-    _serve_transport(undo, broker)
+    serve_transport(undo, broker, broker.name)
     disabled, make_results = isinstance(app.backend, DisabledBackend), broker.results(app)
     autoexpires = app.backend.supports_autoexpire
     _overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
@@ -119,9 +119,10 @@ def _check(app: Any, always_eager: bool) -> None:
         )
 
 
-def _serve_transport(undo: UndoStack, broker: Broker) -> None:
-    undo.set_item(transport.TRANSPORT_ALIASES, broker.name, lambda: broker.transport)
-    undo.set_item(transport._transport_cache, broker.name, broker.transport)
+def serve_transport(undo: UndoStack, broker: Broker, name: str) -> None:
+    """Let URLs that begin with ``name`` lead to this broker, until ``undo`` is unwound."""
+    undo.set_item(transport.TRANSPORT_ALIASES, name, lambda: broker.transport)
+    undo.set_item(transport._transport_cache, name, broker.transport)
 
 
 def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:

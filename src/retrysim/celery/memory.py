@@ -80,7 +80,8 @@ class _Transport(memory.Transport):  # type: ignore[misc]
         One that shuts down has its timeout: ``synloop`` drains once more before it goes.
         """
         process = self.environment.current
-        return process is not None and process.service and worker_state.should_stop is None
+        shuts_down = worker_state.should_stop is not None or worker_state.should_terminate is not None
+        return process is not None and process.service and not shuts_down
 
 
 class MemoryBroker:

@@ -72,6 +72,10 @@ class TaskPool(BasePool):  # type: ignore[misc]
             self.environment.wait(self.slot_freed)
         self._idle.popleft().give(job)
 
+    def new_host(self) -> object:
+        """What the next slot runs on; ``None`` is the worker's own."""
+        return None
+
     def count_job(self) -> int:
         """The number of the next job, as billiard's log has it."""
         return next(self._jobs)

@@ -46,6 +46,8 @@ class Pool(Protocol):
     worker_name: str
     slot_freed: Condition
 
+    def new_host(self) -> object: ...
+
     def finished(self, slot: Slot, tell_result: Callable[[], None]) -> None:
         """The child has a result for its parent, and is free."""
         ...
@@ -69,7 +71,8 @@ class Slot:
         self.gone = False
         self.number = 0
         self._environment = pool.environment
-        self.process = self._environment.spawn(self._run, name=f"{pool.worker_name} slot {pid}", service=True)
+        name = f"{pool.worker_name} slot {pid}"
+        self.process = self._environment.spawn(self._run, name=name, service=True, host=pool.new_host())
         self.process.on_exit = self._exit
 
     def give(self, job: Job) -> None:

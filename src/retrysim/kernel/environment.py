@@ -110,6 +110,11 @@ class Environment:
         return getcurrent() not in self._processes
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing runs but the caller, who may drive: the test itself, on the simulation's thread."""
+        return self._driver is None and self.owns_thread
+
+    @property
     def owns_thread(self) -> bool:
         """Whether the caller is on the simulation's thread, where waiting is virtual."""
         return get_ident() == self._thread_ident
@@ -152,11 +157,18 @@ class Environment:
     def sleep(self, ns: int) -> None:
         """Suspend the running process; outside of all processes, let the simulation run that long."""
         if self.current is None:
-            self.run(until_ns=self.clock.ns + ns)
+            self._run_for(ns)
         elif ns <= 0:
             self._yield_now()
         else:
             self.wait(Condition(f"{format_duration(ns)} to pass"), timeout_ns=ns)
+
+    def _run_for(self, ns: int) -> None:
+        until_ns, next_ns = self.clock.ns + ns, self._schedule.next_ns()
+        if self._ready or next_ns is None or next_ns <= until_ns or not self.at_rest:
+            self.run(until_ns=until_ns)
+        else:
+            self.clock.advance_to(until_ns)  # nothing happens meanwhile: a driver would cost more than the wait
 
     def wait(self, condition: Condition, *, timeout_ns: int | None = None, daemon: bool = False) -> bool:
         """Wait until notified (``True``) or until the timeout has passed (``False``).

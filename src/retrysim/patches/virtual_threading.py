@@ -44,7 +44,7 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
         undo.then(reality.locks.release_all)
         replace_locks_made_before(undo, reality.locks)
         threads.connect(undo)
-        virtual_condition_waits(undo, environment, threads)
+        virtual_condition_waits(undo, environment, threads.starting)
         virtual_selects(undo, environment, reality)
         guard_the_real_world(undo, reality)
         end_pool_processes_only(undo, environment)

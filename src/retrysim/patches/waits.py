@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
-from retrysim.patches.threads import VirtualThreads
+from retrysim.patches.waits_in_the_test import WaitsInTheTest
 from retrysim.undo import UndoStack
 
 
@@ -31,13 +31,19 @@ def virtual_sleep(environment: Environment) -> Callable[[float], None]:
     return sleep
 
 
-def virtual_condition_waits(undo: UndoStack, environment: Environment, threads: VirtualThreads) -> None:
-    """Let ``threading.Condition.wait``, called inside a process, suspend that process only."""
+def virtual_condition_waits(undo: UndoStack, environment: Environment, starting: Sequence[threading.Thread]) -> None:
+    """Let ``threading.Condition.wait`` suspend the process that calls it, or, in the test, let the simulation run.
+
+    Real are the waits for a real thread that is being ``starting``: it says by a real event that it runs.
+    """
     real_wait = threading.Condition.wait
+    in_the_test = WaitsInTheTest(environment)
 
     def wait(self: Any, timeout: float | None = None) -> bool:
-        if not environment.owns_thread or environment.current is None or threads.starting:
+        if starting or not environment.owns_thread:
             return real_wait(self, timeout)
+        if environment.current is None:
+            return in_the_test.wait(self, timeout) if environment.at_rest else real_wait(self, timeout)
         return _wait_virtually(environment, self, timeout)
 
     undo.set_attribute(threading.Condition, "wait", wait)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="failed",
         help="of which tests --retrysim-report writes a page (default: %(default)s)",
     )
+    group.addoption(
+        "--retrysim-worker",
+        action="store_true",
+        help="run the workers of celery.contrib.pytest in virtual time, on simulated brokers",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,6 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from retrysim.pytest_plugin.reports import prepare
 
         prepare(config)
+    if config.getoption("--retrysim-worker"):
+        from retrysim.pytest_plugin.worker_option import WorkerOption
+
+        seed = config.getoption("--retrysim-seed") or 0
+        start = datetime.now(UTC).replace(microsecond=0)  # as in reality: a suite may know that a certificate is valid
+        config.pluginmanager.register(WorkerOption(seed, start), "retrysim-worker")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

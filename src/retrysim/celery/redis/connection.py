@@ -18,6 +18,8 @@ from retrysim.clock import grid_ns
 #: What a connection is told of a real network: there is none.
 _OF_A_NETWORK = ("path", "ssl", "credential_provider", "username", "password")
 _CLOSED = "Connection closed by server."  # redis-py's words
+#: No Redis listens below: who names such a port wants a server that is down.
+_FIRST_PORT = 1024
 
 
 class Connection(FakeRedisConnection):  # type: ignore[misc]
@@ -25,12 +27,15 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
 
     simulated: ClassVar[Server]
     server_key = "the simulated Redis"
+    _greets = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         known = {name: value for name, value in options.items() if not name.startswith(_OF_A_NETWORK)}
         super().__init__(*args, server=self.simulated, **known)
 
     def _connect(self) -> Socket:
+        if self.port < _FIRST_PORT:
+            raise redis.ConnectionError(f"Error 111 connecting to {self.host}:{self.port}. Connection refused.")
         process = self.simulated.environment.current
         self.simulated.network.connect(None if process is None else process.host, self.socket_connect_timeout)
         return Socket(
@@ -41,6 +46,13 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
             client_info=self._client_info,
         )
 
+    def connect(self) -> None:
+        self._greets = True
+        try:
+            super().connect()
+        finally:
+            self._greets = False
+
     def can_read(self, timeout: float | None = 0) -> bool:
         if not self._sock:
             self.connect()
@@ -50,6 +62,8 @@ class Connection(FakeRedisConnection):  # type: ignore[misc]
         return self._sock.readable or (timeout != 0 and self._wait(timeout))
 
     def read_response(self, **options: Any) -> Any:
+        if not self._greets:
+            self.simulated.let_the_answer_travel()
         sock = self._sock
         if sock and not sock.readable and not self._wait(self.socket_timeout if sock.timeout is None else sock.timeout):
             self.disconnect()

@@ -17,7 +17,10 @@ from retrysim.celery.slot import Job, Slot
 
 
 class HubPool(TaskPool):
-    """``limit`` slots that never let the hub wait: a task too many (after a lost connection) waits in the pool."""
+    """``limit`` slots that never let the hub wait: a task too many (after a lost connection) waits in the pool.
+
+    A worker that turns out to run no hub has in it what ``TaskPool`` is.
+    """
 
     uses_semaphore = True
     _hub: Any = None
@@ -47,7 +50,7 @@ class HubPool(TaskPool):
         return accepted
 
     def hand_over(self, job: Job) -> None:
-        if self._idle:
+        if self._idle or self._hub is None:
             super().hand_over(job)
         else:
             self._backlog.append(job)
@@ -55,15 +58,20 @@ class HubPool(TaskPool):
     # -- what the children tell: read by the hub, as asynpool does, so not while a signal handler keeps it -------------
 
     def finished(self, slot: Slot, tell_result: Callable[[], None]) -> None:
-        self._pipe(lambda: TaskPool.finished(self, slot, tell_result))
+        if self._hub is None:
+            super().finished(slot, tell_result)
+        else:
+            self._pipe(lambda: TaskPool.finished(self, slot, tell_result))
 
     def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
-        self._pipe(lambda: self.bury(slot, tell_loss))
+        if self._hub is None:
+            super().gone(slot, tell_loss)
+        else:
+            self._pipe(lambda: self.bury(slot, tell_loss))
 
     def _pipe(self, read: Callable[[], None]) -> None:
         self._results.append(read)
-        if self._hub is not None:
-            self._hub.call_soon(self._read_results)
+        self._hub.call_soon(self._read_results)
         self.slot_freed.notify()  # a pool that is being joined reads them itself
 
     def _read_results(self) -> None:
@@ -74,7 +82,8 @@ class HubPool(TaskPool):
         super().free(slot)
         if self._backlog:
             super().hand_over(self._backlog.popleft())
-        self.options["semaphore"].release()
+        if self._hub is not None:
+            self.options["semaphore"].release()
 
     def grow(self, n: int = 1) -> None:
         self.options["semaphore"].grow(n)

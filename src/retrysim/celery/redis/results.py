@@ -19,6 +19,8 @@ from retrysim.kernel import Condition, Environment
 class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
     """Celery's listener to the channels of results; it waits on the simulation instead of on a socket."""
 
+    environment: Environment
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.drainer = _Drainer(self)
@@ -45,7 +47,7 @@ class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
         return sock is not None and sock.readable
 
     def _wait(self, timeout: float | None, for_ever: bool) -> None:
-        environment = self.backend.environment
+        environment = self.environment
         sock = self._socket()
         arrived = self._nothing if sock is None else sock.arrived
         arrived.name = self._awaited
@@ -63,6 +65,11 @@ class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
         end.cancel()
         if not passed and not self._readable():
             raise Deadlock(f"the test waits for {self._awaited}, but nothing is left that could bring it")
+
+
+def result_consumer_class(environment: Environment) -> type[_ResultConsumer]:
+    """The listener of one simulation: Celery's backends make the instance."""
+    return type("ResultConsumer", (_ResultConsumer,), {"environment": environment})
 
 
 class _Drainer(Drainer):  # type: ignore[misc]
@@ -88,8 +95,6 @@ class _Drainer(Drainer):  # type: ignore[misc]
 class RedisResults(WeatheredBackend, celery_redis.RedisBackend):  # type: ignore[misc]
     """Celery's Redis backend of one simulated process."""
 
-    ResultConsumer = _ResultConsumer
-
     def __init__(
         self,
         app: Any,
@@ -98,7 +103,7 @@ class RedisResults(WeatheredBackend, celery_redis.RedisBackend):  # type: ignore
         database: int,
         weather: ResultWeather,
     ) -> None:
-        self.environment = environment
+        self.ResultConsumer = result_consumer_class(environment)
         self.weather = weather
         super().__init__(app=app, url=f"redis://simulation:6379/{database}")
         self.connparams["connection_class"] = connection_class

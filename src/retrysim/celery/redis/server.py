@@ -58,9 +58,15 @@ class Server(FakeServer):  # type: ignore[misc]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(version=VERSION)
+        # Celery unsubscribes where Python collects an ``AsyncResult``, and that may be inside another command.
+        self.lock: Any = threading.RLock()
         self.environment = environment
         # Celery unsubscribes from a result when Python collects it, which may be in the middle of another command.
         self.lock = threading.RLock()
+        #: what a command costs the test, which shares no clock with the workers in reality
+        self.round_trip_ns = 0
+        #: how long is under way what a client gets that waited for it: a worker its message, a subscriber what is new
+        self.delivery_ns = 0
         self._changed: set[bytes] = set()
         self.dbs: dict[int, Any] = defaultdict(lambda: _Database(self.lock, self._changed))
         # Subscribers get a message in the order in which they subscribed, not by their address.
@@ -105,6 +111,11 @@ class Server(FakeServer):  # type: ignore[misc]
             self.leave(socket)
             with self.lock:
                 socket.kill()
+
+    def let_the_answer_travel(self) -> None:
+        """Let the world go on while a command of the test is under way; those of processes cost them nothing."""
+        if self.round_trip_ns and self.environment.at_rest and not self.lock._is_owned():
+            self.environment.sleep(self.round_trip_ns)
 
     # -- blocked clients -----------------------------------------------------------------------------------------------
 
@@ -159,8 +170,15 @@ class Server(FakeServer):  # type: ignore[misc]
 
     def _answer(self, client: Blocked, answer: Any) -> None:
         self._unblock(client.socket)
-        client.socket.put_response(answer)
-        client.socket.resume()
+        if self.delivery_ns:
+            due_ns = self.environment.clock.ns + self.delivery_ns
+            self.environment.schedule(due_ns, lambda: self._deliver(client.socket, answer))
+        else:
+            self._deliver(client.socket, answer)
+
+    def _deliver(self, socket: Socket, answer: Any) -> None:
+        socket.receive(answer)
+        socket.resume()
         self.serve_blocked()
 
     def _unblock(self, socket: Socket) -> None:

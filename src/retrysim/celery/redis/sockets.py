@@ -47,6 +47,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self._unsent: list[bytes] = []
         self._undelivered: list[Any] = []
         self._network = server.network
+        self._in_command = False
         self._fileno = server.enter(self)
 
     @property
@@ -93,6 +94,16 @@ class Socket(FakeSocket):  # type: ignore[misc]
         return bool(self._pubsub)
 
     def put_response(self, msg: Any) -> None:
+        """A reply to its own command is there at once; what others send it takes its time."""
+        server = self._server
+        if self._in_command or server is None or not server.delivery_ns:
+            self.receive(msg)
+        else:
+            due_ns = server.environment.clock.ns + server.delivery_ns
+            server.environment.schedule(due_ns, lambda: self.receive(msg))
+
+    def receive(self, msg: Any) -> None:
+        """It has arrived, or waits for the network to let it pass."""
         if self.silent:
             self._undelivered.append(msg)
         elif self.responses is not None:
@@ -137,7 +148,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         """The silence is over: what was sent and answered meanwhile arrives."""
         undelivered, self._undelivered = self._undelivered, []
         for msg in undelivered:
-            self.put_response(msg)
+            self.receive(msg)
         unsent, self._unsent = self._unsent, []
         if self._giving_up is not None:
             self._giving_up.cancel()
@@ -160,7 +171,11 @@ class Socket(FakeSocket):  # type: ignore[misc]
     def _process_command(self, fields: list[bytes]) -> None:
         server = self._server
         self._words = fields
-        super()._process_command(fields)
+        self._in_command = True
+        try:
+            super()._process_command(fields)
+        finally:
+            self._in_command = False
         server.serve_blocked()
 
     def _blocking(

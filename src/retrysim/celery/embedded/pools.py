@@ -1,0 +1,56 @@
+"""Puts our pools where Celery looks pools up by name: prefork and threads in greenlets; solo is Celery's own.
+
+Which loop the worker runs is decided after its pool is, so these serve both: under the event loop tasks wait in the
+worker's semaphore, without one in front of the pool.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import celery.concurrency
+from celery.concurrency import base
+
+from retrysim.celery.embedded.hosts import Host, pool_process, thread
+from retrysim.celery.redis.pool import HubPool
+from retrysim.celery.timer import Timer
+from retrysim.kernel import Environment
+from retrysim.undo import UndoStack
+
+
+class Prefork(HubPool):
+    """Stands in for ``celery.concurrency.prefork.TaskPool``."""
+
+    @property
+    def worker_name(self) -> str:  # type: ignore[override]
+        return str(self.options["initargs"][1])
+
+    def new_host(self) -> Host:
+        return pool_process(self.app)
+
+
+class Threads(Prefork):
+    """Stands in for ``celery.concurrency.thread.TaskPool``."""
+
+    body_can_be_buffer = True
+    signal_safe = False
+
+    def new_host(self) -> Host:
+        return thread(self.app)
+
+
+_BY_NAME = {"prefork": Prefork, "processes": Prefork, "threads": Threads}
+
+
+def virtual_pools(undo: UndoStack, environment: Environment) -> None:
+    """Let workers find our pools, and the timer that fits them, until ``undo`` is unwound."""
+    real = celery.concurrency.get_implementation
+    timer = type("Timer", (Timer,), {"environment": environment})
+    bound = {"environment": environment, "Timer": timer}
+    pools = {name: type(pool.__name__, (pool,), bound) for name, pool in _BY_NAME.items()}
+
+    def get_implementation(cls: Any) -> Any:
+        return pools[cls] if isinstance(cls, str) and cls in pools else real(cls)
+
+    undo.set_attribute(celery.concurrency, "get_implementation", get_implementation)
+    undo.set_attribute(base.BasePool, "Timer", timer)  # solo's
