@@ -39,7 +39,7 @@ def project(pytester):
 
 def run(project, test, *options):
     project.makepyfile(test_it=textwrap.dedent(test))
-    return project.runpytest_subprocess("--retrysim-worker", "-p", "no:cacheprovider", *options)
+    return project.runpytest_subprocess("--retrysim-worker", "-p", "no:randomly", "-p", "no:cacheprovider", *options)
 
 
 def test_a_worker_fixture_on_the_memory_transport_waits_in_virtual_time(project):

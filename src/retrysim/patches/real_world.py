@@ -72,7 +72,7 @@ def _check_address(reality: Reality, address: Any) -> None:
 def _check_host(reality: Reality, host: Any, port: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else str(host)
     full = name if port is None else f"{name}:{port}"
-    if reality.allowed.isdisjoint({name, full}):
+    if not reality.permits(name, full):
         raise UnservedHost(
             f"a task opens a real socket to {full}\n  at {call_site()}\n"
             f'  Serve the host by a fake, or let it be real: sim.allow("{full}")'

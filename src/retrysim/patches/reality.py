@@ -32,6 +32,10 @@ class Reality:
     def allow(self, what: str) -> None:
         self.allowed.add(what)
 
+    def permits(self, *names: str) -> bool:
+        """Whether one of these may be reached or done in real time."""
+        return not self._strict or not self.allowed.isdisjoint(names)
+
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -45,7 +49,7 @@ class Reality:
 
     def check(self, what: str, permit: str) -> None:
         """Raise ``RealWait`` when a task does ``what`` without the permit for it."""
-        if self._strict and self.inside_task and permit not in self.allowed:
+        if self.inside_task and not self.permits(permit):
             raise RealWait(
                 f"a task {what}, which takes real time, and virtual time stands still meanwhile\n"
                 f'  at {call_site()}\n  If that is meant: sim.allow("{permit}")'
