@@ -60,7 +60,7 @@ def test_the_two_commands_of_the_readme_need_nothing_else():
     [scenarios, tests] = [block.strip() for block in blocks("sh") if "venv" in block]
 
     setup = "python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[test]' && .venv/bin/pytest"
-    assert (scenarios, tests) == (f"{setup} scenarios/", f"{setup} tests/")
+    assert (scenarios, tests) == (f"{setup} scenarios/", f"{setup} -n auto tests/")
 
 
 def test_every_linked_file_is_there():
