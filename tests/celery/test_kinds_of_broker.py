@@ -73,3 +73,11 @@ def test_a_real_server_in_the_environment_gets_no_packet(monkeypatch):
     with Simulation() as sim:
         sim.start_worker(app)
         assert add.delay(1, 2).get() == 3
+
+
+def test_time_passes_in_a_simulation_without_any_app():
+    with Simulation() as sim:
+        sim.run_for("15 minutes")
+        sim.run()
+
+        assert sim.elapsed.total_seconds() == 900

@@ -48,8 +48,8 @@ def test_a_socket_that_is_allowed_is_real_and_time_stands_still(sim, submit):
 
 
 def test_outside_of_tasks_sockets_are_let_be(sim, submit):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection(server.getsockname()).close()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as connection:
+        assert connection.getpeername() == server.getsockname()
 
 
 @pytest.mark.parametrize("allowed", [False, True])

@@ -348,6 +348,8 @@ class Simulation:
 
     def _holding(self) -> Iterator[tuple[str, str]]:
         """Where the message of each unsettled task is: (task id, a phrase)."""
+        if self._chosen_broker is None:
+            return
         consumed = {queue for worker in self.workers for queue in worker.queues}
         for queue, task_ids in self._broker.waiting().items():
             phrase = f"it waits in queue {queue!r}" + ("" if queue in consumed else ", which nobody consumes")
