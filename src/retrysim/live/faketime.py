@@ -7,6 +7,7 @@ its clock, so that a worker, the client and the fakes agree on the time to the m
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def clock_variables(scale: float, start_ns: int) -> dict[str, str]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # see rate.py
         "FAKETIME_DONT_RESET": "1",  # a child goes on where its parent is
     }
+
+
+def real_time() -> dict[str, str]:
+    """The environment of this process without its clock: for a broker, and for programs that run as another user.
+
+    The shared memory that holds the clock belongs to the user of this process; another's program ends at once.
+    """
+    clock = ("LD_PRELOAD", "FAKETIME", "FAKETIME_SHARED")
+    return {name: value for name, value in os.environ.items() if name not in clock}
 
 
 def _library() -> Path:

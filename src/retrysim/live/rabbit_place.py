@@ -13,6 +13,7 @@ import amqp
 from kombu import Connection
 
 from retrysim.errors import InputError
+from retrysim.live.faketime import real_time
 from retrysim.live.redis_place import RedisPlace
 
 _DEFAULT_HOSTS = ("", "/")
@@ -59,7 +60,9 @@ class RabbitPlace:
                 f"{self._given}: a run needs a virtual host of its own, and rabbitmqctl, which makes one, is not here. "
                 "Make one for it and name it in the URL: amqp://user:password@host/retrysim"
             )
-        done = subprocess.run(["rabbitmqctl", "-q", *command], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["rabbitmqctl", "-q", *command], env=real_time(), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             reason = (done.stderr or done.stdout).strip().splitlines()[:1]
             raise InputError(

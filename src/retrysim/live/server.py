@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import redis
 
 from retrysim.errors import InputError, LiveError
+from retrysim.live.faketime import real_time
 
 #: How often it is asked, 20 times a second, whether it is up.
 _TRIES = 200
@@ -37,8 +37,7 @@ class PrivateRedis:
             raise InputError("a fault stops the broker, and redis-server, to start one of the run's own, is not here")
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-        real_time = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        self._process = subprocess.Popen(command, env=real_time, stdout=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(command, env=real_time(), stdout=subprocess.DEVNULL, start_new_session=True)
         client = redis.Redis(port=self.port)
         for _ in range(_TRIES):
             try:
