@@ -35,12 +35,12 @@ def test_the_line_tells_virtual_time_settled_tasks_and_attempts_per_second():
     tally = Tally(trace)
     started(trace, 0, "a")
     started(trace, 0, "b")
-    trace.append(TaskRetried(at_ns=0, task_id="b", due_ns=1, exception=""))
-    trace.append(TaskSucceeded(at_ns=90_500_000_000, task_id="a", result=""))
+    trace.append(TaskRetried(at_ns=0, task_id="b", attempt=1, due_ns=1, exception=""))
+    trace.append(TaskSucceeded(at_ns=90_500_000_000, task_id="a", attempt=1, result=""))
 
     assert tally.line(2.0) == "00:01:30 (+1m30s), 1 task settled, 1 attempts/s"
 
-    trace.append(TaskSucceeded(at_ns=100_000_000_000, task_id="b", result=""))
+    trace.append(TaskSucceeded(at_ns=100_000_000_000, task_id="b", attempt=1, result=""))
 
     assert tally.line(4.0) == "00:01:40 (+1m40s), 2 tasks settled, 0 attempts/s"
 

@@ -26,7 +26,7 @@ def run_of(result):
         WorkerReady(at_ns=start, worker="w1", concurrency=1),
         sent,
         TaskStarted(at_ns=start, task_id="aaaa-1", name="proj.add", worker="w1", attempt=1),
-        TaskSucceeded(at_ns=start, task_id="aaaa-1", result=result),
+        TaskSucceeded(at_ns=start, task_id="aaaa-1", attempt=1, result=result),
         RunEnded(at_ns=start + 900 * 10**9, idle=True, holding=()),
     ]
     return dump_ndjson(Trace(start_ns=start, events=events))

@@ -56,16 +56,16 @@ def started(at_ns=NOON, attempt=1, task_id=ID):
     return TaskStarted(at_ns=at_ns, task_id=task_id, name="proj.fetch", worker="worker-1", attempt=attempt)
 
 
-def succeeded(at_ns=NOON, task_id=ID):
-    return TaskSucceeded(at_ns=at_ns, task_id=task_id, result="1")
+def succeeded(at_ns=NOON, attempt=1, task_id=ID):
+    return TaskSucceeded(at_ns=at_ns, task_id=task_id, attempt=attempt, result="1")
 
 
 def failed(at_ns=NOON):
-    return TaskFailed(at_ns=at_ns, task_id=ID, exception="ValueError: no", traceback="")
+    return TaskFailed(at_ns=at_ns, task_id=ID, attempt=1, exception="ValueError: no", traceback="")
 
 
-def retried(at_ns=NOON, due_ns=RESET):
-    return TaskRetried(at_ns=at_ns, task_id=ID, due_ns=due_ns, exception="")
+def retried(at_ns=NOON, due_ns=RESET, attempt=1):
+    return TaskRetried(at_ns=at_ns, task_id=ID, attempt=attempt, due_ns=due_ns, exception="")
 
 
 def called(at_ns=NOON, decision="served", attempt=1, remaining=0, limit=1, reset_ns=RESET, task_id=ID, told_ns=None):
@@ -108,7 +108,8 @@ def test_every_invariant_is_vacuous_when_nothing_happened(name):
 def test_every_invariant_holds_for_the_task_that_is_retried_at_the_reset(name):
     events = [
         READY, sent(), received(), started(), called(decision="limited"), sent(retries=1, eta_ns=RESET), retried(),
-        received(), started(RESET, 2), called(RESET, attempt=2, reset_ns=RESET + 15 * MINUTE), succeeded(RESET), ended(),
+        received(), started(RESET, 2), called(RESET, attempt=2, reset_ns=RESET + 15 * MINUTE), succeeded(RESET, 2),
+        ended(),
     ]  # fmt: skip
 
     assert judge(Trace(start_ns=NOON, events=events), [BY_NAME[name]]) == []
@@ -179,7 +180,7 @@ def test_retries_start_at_reset_fails_for_a_task_that_never_tries_again():
 def test_retries_start_at_reset_lets_a_due_retry_wait_for_a_slot_and_for_nothing_else():
     late = RESET + 2 * SECOND
     other = "other-task-of-the-worker"
-    retry = [sent(), started(), called(decision="limited"), retried(), started(late, 2), succeeded(late)]
+    retry = [sent(), started(), called(decision="limited"), retried(), started(late, 2), succeeded(late, 2)]
     busy = [started(RESET, task_id=other), succeeded(late, task_id=other)]
     one_slot = WorkerReady(at_ns=NOON, worker="worker-1", concurrency=1)
     two_slots = WorkerReady(at_ns=NOON, worker="worker-1", concurrency=2)
@@ -198,15 +199,33 @@ def test_nobody_calls_while_limited_fails_for_the_impatient():
 
 def test_no_two_attempts_overlap_fails_for_a_copy_that_runs_beside_the_first():
     copy = TaskStarted(at_ns=NOON + MINUTE, task_id=ID, name="proj.fetch", worker="worker-2", attempt=2)
-    events = [sent(), started(), succeeded(NOON + 2 * MINUTE), copy, succeeded(NOON + 3 * MINUTE)]
+    events = [sent(), started(), succeeded(NOON + 2 * MINUTE), copy, succeeded(NOON + 3 * MINUTE, 2)]
 
     assert problems(no_two_attempts_overlap, *events) == [
         "proj.fetch[01234567] began attempt 2 on worker-2 at 12:01:00, while attempt 1 ran on worker-1 until 12:02:00"
     ]
 
 
+def test_no_two_attempts_overlap_sees_a_short_copy_between_two_others():
+    events = [
+        sent(), started(), started(NOON + SECOND, 2), succeeded(NOON + 2 * SECOND, 2), started(NOON + MINUTE, 3),
+        succeeded(NOON + 2 * MINUTE), succeeded(NOON + 3 * MINUTE, 3),
+    ]  # fmt: skip
+
+    assert problems(no_two_attempts_overlap, *events) == [
+        "proj.fetch[01234567] began attempt 2 on worker-1 at 12:00:01, while attempt 1 ran on worker-1 until 12:02:00",
+        "proj.fetch[01234567] began attempt 3 on worker-1 at 12:01:00, while attempt 1 ran on worker-1 until 12:02:00",
+    ]
+
+
 def test_effects_happen_once_fails_for_a_task_that_runs_again_after_its_success():
-    events = [sent(), started(), succeeded(NOON + MINUTE), started(NOON + 2 * MINUTE, 2), succeeded(NOON + 3 * MINUTE)]
+    events = [
+        sent(),
+        started(),
+        succeeded(NOON + MINUTE),
+        started(NOON + 2 * MINUTE, 2),
+        succeeded(NOON + 3 * MINUTE, 2),
+    ]
 
     assert problems(effects_happen_once, *events) == [
         "proj.fetch[01234567] had succeeded at 12:01:00 and ran again at 12:02:00 (attempt 2, on worker-1)"
@@ -214,7 +233,7 @@ def test_effects_happen_once_fails_for_a_task_that_runs_again_after_its_success(
 
 
 def test_nothing_runs_after_revoke_holds_for_a_task_that_did_not_run_and_fails_for_one_that_did():
-    revoked = TaskRevoked(at_ns=NOON + MINUTE, task_id=ID, expired=False)
+    revoked = TaskRevoked(at_ns=NOON + MINUTE, task_id=ID, attempt=None, expired=False)
 
     assert judge(Trace(events=[sent(), revoked]), [nothing_runs_after_revoke]) == []
     assert problems(nothing_runs_after_revoke, sent(), revoked, started(NOON + 2 * MINUTE)) == [
@@ -226,7 +245,7 @@ TWO_SECONDS = NOON + 2 * SECOND
 
 
 def retried_at(started_ns, due_ns=TWO_SECONDS):
-    return [sent(), started(), retried(due_ns=due_ns), started(started_ns, 2), succeeded(started_ns), ended()]
+    return [sent(), started(), retried(due_ns=due_ns), started(started_ns, 2), succeeded(started_ns, 2), ended()]
 
 
 def test_retries_follow_policy_fails_for_a_microsecond():
@@ -243,6 +262,19 @@ def test_retries_follow_policy_fails_for_a_retry_that_never_came_and_for_an_atte
     assert problems(retries_follow_policy, *retried_at(TWO_SECONDS), started(RESET, 3)) == [
         "proj.fetch[01234567] began attempt 3 on worker-1 at 12:15:00, which no retry asked for: "
         "attempt 2 had ended in SUCCESS"
+    ]
+
+
+def test_retries_follow_policy_fails_for_a_copy_beside_an_attempt_and_not_for_the_retry_of_either():
+    copy, first_due, copy_due = NOON + MINUTE, NOON + 5 * MINUTE, NOON + 7 * MINUTE
+    events = [
+        sent(), started(), started(copy, 2), retried(NOON + 2 * MINUTE, copy_due), retried(copy, first_due, attempt=2),
+        started(first_due, 3), succeeded(first_due, 3), started(copy_due, 4), succeeded(copy_due, 4), ended(),
+    ]  # fmt: skip
+
+    assert problems(retries_follow_policy, *events) == [
+        "proj.fetch[01234567] began attempt 2 on worker-1 at 12:01:00, which no retry asked for: "
+        "attempt 1 still ran on worker-1"
     ]
 
 
@@ -280,7 +312,16 @@ def test_retries_follow_policy_takes_one_policy():
 
 
 def test_retry_counts_are_respected_fails_for_a_retry_that_is_published_twice_and_for_one_too_many():
-    twice = [sent(), started(), sent(retries=1), retried(), started(NOON, 2), sent(retries=1), retried(), ended()]
+    twice = [
+        sent(),
+        started(),
+        sent(retries=1),
+        retried(),
+        started(NOON, 2),
+        sent(retries=1),
+        retried(attempt=2),
+        ended(),
+    ]
 
     assert problems(retry_counts_are_respected, *twice) == [
         "proj.fetch[01234567] published its retry 1 2 times: its copies are retried on their own"
@@ -321,7 +362,7 @@ def test_an_invariant_with_arguments_judges_those_only():
 
 
 def failed_of(task_id):
-    return TaskFailed(at_ns=NOON, task_id=task_id, exception="ValueError: no", traceback="")
+    return TaskFailed(at_ns=NOON, task_id=task_id, attempt=1, exception="ValueError: no", traceback="")
 
 
 def test_an_argument_that_an_invariant_does_not_take_is_an_error_where_it_is_given():

@@ -30,9 +30,9 @@ def a_run(retried_s=0.2, started_s=2.3, ended_s=2.4, end=TaskSucceeded):
     events = [
         TaskSent(**at(0), **sent, retries=0, eta_ns=None),
         TaskStarted(**at(0.1), name="proj.add", worker="worker-1", attempt=1),
-        TaskRetried(**at(retried_s), due_ns=0, exception=""),
+        TaskRetried(**at(retried_s), attempt=1, due_ns=0, exception=""),
         TaskStarted(**at(started_s), name="proj.add", worker="worker-1", attempt=2),
-        end(**at(ended_s), **ends),
+        end(**at(ended_s), attempt=2, **ends),
         RunEnded(at_ns=start_ns + int(ended_s * SECOND), idle=True, holding=()),
     ]
     return Run(

@@ -44,12 +44,12 @@ MOVED = [
     of_task(TaskReceived, worker="worker-1"),
     started(0.5, 1, "worker-1"),
     sent(0.5, retries=1, eta=60),
-    of_task(TaskRetried, 0.5, due_ns=NOON + 60 * SECOND, exception="ValueError: no"),
+    of_task(TaskRetried, 0.5, attempt=1, due_ns=NOON + 60 * SECOND, exception="ValueError: no"),
     of_task(TaskReceived, 0.5, worker="worker-2"),
     FaultFired(at_ns=NOON + SECOND, name="lights out", verb="kill", target="worker-2"),
     WorkerStopped(at_ns=NOON + SECOND, worker="worker-2", how="killed"),
     started(60, 2, "worker-1"),
-    of_task(TaskSucceeded, 60, result="1"),
+    of_task(TaskSucceeded, 60, attempt=2, result="1"),
 ]
 
 
@@ -99,7 +99,10 @@ def test_where_no_task_shows_it_the_faults_before_are_told():
 def test_a_long_history_shows_its_beginning_and_its_end():
     events = [sent()]
     for attempt in range(1, 21):
-        events += [started(attempt, attempt, "worker-1"), of_task(TaskRetried, attempt, due_ns=NOON, exception="")]
+        events += [
+            started(attempt, attempt, "worker-1"),
+            of_task(TaskRetried, attempt, attempt=attempt, due_ns=NOON, exception=""),
+        ]
     finding = Finding(invariant="x", problems=(Problem(text="y", task_id=ID),))
 
     lines = findings_text(Trace(events=events), [finding]).splitlines()

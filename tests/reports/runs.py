@@ -32,6 +32,7 @@ class Run:
         self.trace = Trace(seed=7, start_ns=NOON)
         self.at = NOON
         self.name = name
+        self.attempts = {}  # task id -> the attempt that began last
 
     def add(self, kind, **values):
         self.trace.append(kind(at_ns=self.at, **values))
@@ -46,6 +47,7 @@ class Run:
         self.add(TaskReceived, task_id=task_id, worker=worker)
 
     def started(self, task_id, attempt=1, worker="worker-1"):
+        self.attempts[task_id] = attempt
         self.add(TaskStarted, task_id=task_id, name=self.name, worker=worker, attempt=attempt)
 
     def called(self, task_id, status, attempt=1, remaining=0, reset_ns=NOON + 15 * MINUTE, limit=3):
@@ -67,15 +69,17 @@ class Run:
             attempt=attempt,
         )
 
-    def retried(self, task_id, due_ns, exception="TooMany: 429"):
-        self.add(TaskRetried, task_id=task_id, due_ns=due_ns, exception=exception)
+    def retried(self, task_id, due_ns, exception="TooMany: 429", attempt=None):
+        self.add(
+            TaskRetried, task_id=task_id, attempt=attempt or self.attempts[task_id], due_ns=due_ns, exception=exception
+        )
 
-    def succeeded(self, task_id, result="2"):
-        self.add(TaskSucceeded, task_id=task_id, result=result)
+    def succeeded(self, task_id, result="2", attempt=None):
+        self.add(TaskSucceeded, task_id=task_id, attempt=attempt or self.attempts[task_id], result=result)
 
     def failed(self, task_id, exception="ValueError: no"):
         traceback = f'Traceback (most recent call last):\n  File "tasks.py", line 7, in fetch\n{exception}'
-        self.add(TaskFailed, task_id=task_id, exception=exception, traceback=traceback)
+        self.add(TaskFailed, task_id=task_id, attempt=self.attempts[task_id], exception=exception, traceback=traceback)
 
     def fault(self, verb, target, name="node lost"):
         self.add(FaultFired, verb=verb, target=target, name=name)

@@ -51,20 +51,20 @@ def test_an_attempt_ends_with_the_worker_that_is_killed(killed):
     assert lanes.bars[0].end == Place(NOON + 2 * SECOND)
 
 
-def test_of_copies_in_several_slots_the_first_ends_first():
+def test_of_copies_in_several_slots_each_ends_as_itself():
     run = runs.Run()
     run.ready()
     run.started("a")
     run.at += SECOND
     run.started("a", attempt=2)
     run.at += SECOND
-    run.succeeded("a")
+    run.succeeded("a", attempt=2)
     run.at += SECOND
-    run.succeeded("a")
+    run.succeeded("a", attempt=1)
 
     ends = [(bar.attempt, (bar.end.at_ns - NOON) // SECOND) for bar in lanes_of(run.trace).bars]
 
-    assert ends == [(1, 2), (2, 3)]
+    assert ends == [(1, 3), (2, 2)]
 
 
 def test_of_calls_inside_calls_the_innermost_ends_first():
@@ -72,7 +72,7 @@ def test_of_calls_inside_calls_the_innermost_ends_first():
     run.started("a", worker="eager")
     run.started("a", attempt=2, worker="eager")
     run.failed("a")
-    run.retried("a", NOON)
+    run.retried("a", NOON, attempt=1)
 
     assert drawn(lanes_of(run.trace).bars) == [(0, "a", 1, "RETRY"), (1, "a", 2, "FAILURE")]
 

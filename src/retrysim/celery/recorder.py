@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -12,22 +11,11 @@ from typing import Any, Protocol
 from celery import signals
 from celery.utils.saferepr import saferepr
 
+from retrysim.celery.attempts import Attempts
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Limits
-from retrysim.trace import (
-    Event,
-    TaskFailed,
-    TaskIgnored,
-    TaskReceived,
-    TaskRejected,
-    TaskRetried,
-    TaskRevoked,
-    TaskSent,
-    TaskStarted,
-    TaskSucceeded,
-    WorkerLogged,
-)
+from retrysim.trace import events
 from retrysim.undo import UndoStack
 
 #: How much of a result's or an exception's text goes into the trace, in characters.
@@ -65,9 +53,9 @@ class Surroundings(Protocol):
 
 
 class Events(Protocol):
-    """What takes the events."""
+    """What takes the events; of an attempt that begins it may give the number, if it counts them itself."""
 
-    def append(self, event: Event) -> None: ...
+    def append(self, event: events.Event) -> int | None: ...
 
 
 class Recorder:
@@ -77,7 +65,7 @@ class Recorder:
         self._environment = environment
         self._trace = trace
         self._redact = redact
-        self._attempts: Counter[str] = Counter()
+        self._attempts = Attempts()
         self._eta_ns: dict[str, tuple[int, int | None]] = {}  # task id -> (retries, ETA) of the last message
 
     def connect(self, undo: UndoStack) -> None:
@@ -110,7 +98,7 @@ class Recorder:
             return
         lines = record.getMessage().strip().splitlines() or [""]
         text = self._redact(_ADDRESS.sub("0x...", lines[0]))[:_LONGEST_TEXT]
-        self._add(WorkerLogged(at_ns=self._now, worker=str(process.host), level=record.levelname, text=text))
+        self._add(events.WorkerLogged(at_ns=self._now, worker=str(process.host), level=record.levelname, text=text))
 
     def _never_silent(self, receiver: Callable[..., None]) -> Callable[..., None]:
         """Celery logs what a receiver raises and goes on; an error of ours must end the run."""
@@ -123,15 +111,25 @@ class Recorder:
 
         return hear
 
-    def attempt_of(self, task_id: str) -> int:
-        """Which attempt of the task runs now (or ran last)."""
-        return self._attempts[task_id]
+    def attempt_of(self, task: Any) -> int | None:
+        """Which attempt of the task is the one that runs here."""
+        return self._attempts.of(task.request)
+
+    def _ended(self, task_id: str, request: Any = None, *, running: bool = False) -> dict[str, Any]:
+        """What every outcome has; ``request`` is that of the body, where the body's own process tells.
+
+        ``running``: the body runs still, and is about to be ended.
+        """
+        process = self._environment.current if self._environment.owns_thread else None
+        worker = "" if process is None else str(process.host)
+        number = self._attempts.ended(request, task_id, worker, process, running=running)
+        return {"at_ns": self._now, "task_id": task_id, "attempt": number}
 
     @property
     def _now(self) -> int:
         return self._environment.clock.ns
 
-    def _add(self, event: Event) -> None:
+    def _add(self, event: events.Event) -> None:
         self._trace.append(event)
 
     def _exception_text(self, error: BaseException) -> str:
@@ -151,7 +149,7 @@ class Recorder:
         retries, eta_ns = headers.get("retries") or 0, _instant_ns(headers.get("eta"))
         self._eta_ns[headers["id"]] = (retries, eta_ns)
         self._add(
-            TaskSent(
+            events.TaskSent(
                 at_ns=self._now,
                 task_id=headers["id"],
                 name=headers["task"],
@@ -163,29 +161,22 @@ class Recorder:
         )
 
     def _on_received(self, sender: Any, request: Any = None, **_: Any) -> None:
-        self._add(TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
+        self._add(events.TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
 
     def _on_started(self, sender: Any, task_id: str = "", task: Any = None, **_: Any) -> None:
-        self._attempts[task_id] += 1
-        attempt = self._attempts[task_id]
-        self._add(
-            TaskStarted(
-                at_ns=self._now,
-                task_id=task_id,
-                name=task.name,
-                worker=_short(task.request.hostname or "eager"),
-                attempt=attempt,
-            )
-        )
+        worker, attempt = _short(task.request.hostname or "eager"), self._attempts.next(task_id)
+        begun = events.TaskStarted(at_ns=self._now, task_id=task_id, name=task.name, worker=worker, attempt=attempt)
+        counted = self._trace.append(begun)
+        process = self._environment.current if self._environment.owns_thread else None
+        self._attempts.begin(task.request, counted or attempt, worker, process)
         if attempt > self._environment.limits.attempts_per_task:
             self._environment.fail(runaway(task.name, task_id, attempt - 1))
 
     def _on_retried(self, sender: Any, request: Any = None, reason: Any = None, **_: Any) -> None:
         exception = "" if reason is None or reason.exc is None else self._exception_text(reason.exc)
         self._add(
-            TaskRetried(
-                at_ns=self._now,
-                task_id=request.id,
+            events.TaskRetried(
+                **self._ended(request.id, request),
                 due_ns=self._due_ns(request, getattr(reason, "when", None)),
                 exception=exception,
             )
@@ -206,36 +197,40 @@ class Recorder:
 
     def _on_succeeded(self, sender: Any, result: Any = None, **_: Any) -> None:
         text = self._redact(saferepr(result, _LONGEST_TEXT))
-        self._add(TaskSucceeded(at_ns=self._now, task_id=sender.request.id, result=text))
+        self._add(events.TaskSucceeded(**self._ended(sender.request.id, sender.request), result=text))
 
     def _on_failed(self, sender: Any, task_id: str = "", exception: Any = None, einfo: Any = None, **_: Any) -> None:
         self._add(
-            TaskFailed(
-                at_ns=self._now,
-                task_id=task_id,
+            events.TaskFailed(
+                **self._ended(task_id, sender.request),
                 exception=self._exception_text(exception),
                 traceback=self._redact(str(getattr(einfo, "traceback", "") or "")),
             )
         )
 
-    def _on_revoked(self, sender: Any, request: Any = None, expired: bool = False, **_: Any) -> None:
-        self._add(TaskRevoked(at_ns=self._now, task_id=request.id, expired=bool(expired)))
+    def _on_revoked(
+        self, sender: Any, request: Any = None, expired: bool = False, terminated: bool = False, **_: Any
+    ) -> None:
+        ended = self._ended(request.id, running=bool(terminated))
+        self._add(events.TaskRevoked(**ended, expired=bool(expired), terminated=bool(terminated)))
 
     def _on_rejected(self, sender: Any, message: Any = None, exc: Any = None, **_: Any) -> None:
         task_id = (getattr(message, "headers", None) or {}).get("id")
         if task_id:
-            self._add(TaskRejected(at_ns=self._now, task_id=task_id, reason=saferepr(exc), requeue=False))
+            self._add(events.TaskRejected(**self._ended(task_id), reason=saferepr(exc), requeue=False))
 
     def _on_unknown(self, sender: Any, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name
         reason = f"the worker has no task {name!r}"
-        self._add(TaskRejected(at_ns=self._now, task_id=id, reason=reason, requeue=False))
+        self._add(events.TaskRejected(**self._ended(id), reason=reason, requeue=False))
 
     def _on_ended(self, sender: Any, task_id: str = "", state: str | None = None, retval: Any = None, **_: Any) -> None:
         if state == "IGNORED":
-            self._add(TaskIgnored(at_ns=self._now, task_id=task_id))
+            self._add(events.TaskIgnored(**self._ended(task_id, sender.request)))
         elif state == "REJECTED":
             requeue = bool(getattr(retval, "requeue", False))
-            self._add(TaskRejected(at_ns=self._now, task_id=task_id, reason=saferepr(retval), requeue=requeue))
+            self._add(
+                events.TaskRejected(**self._ended(task_id, sender.request), reason=saferepr(retval), requeue=requeue)
+            )
 
 
 class _LogHandler(logging.Handler):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
-from retrysim.invariants.instants import time_of_day
+from retrysim.clock import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
 from retrysim.invariants.select import Names, tasks_of
 from retrysim.invariants.sentence import Sentence
-from retrysim.trace import TaskHistory, TaskRevoked, TaskStarted, TaskSucceeded, Trace
+from retrysim.trace import Attempt, TaskHistory, TaskRevoked, TaskStarted, TaskSucceeded, Trace
 
 
 @Sentence
@@ -16,13 +16,12 @@ def no_two_attempts_overlap(trace: Trace, /, *, task: Names | None = None) -> Ju
     """No attempt of a task begins while another of the same task still runs: no two workers hold its message."""
     problems, tasks = [], list(tasks_of(trace, task))
     for history in tasks:
-        for one, other in pairwise(history.attempts):
-            if one.end_ns is not None and other.start_ns < one.end_ns:
-                text = (
-                    f"{history.label} began attempt {other.number} on {other.worker} at {time_of_day(other.start_ns)}, "
-                    f"while attempt {one.number} ran on {one.worker} until {time_of_day(one.end_ns)}"
-                )
-                problems.append(Problem(text=text, task_id=history.task_id))
+        for one, other in _overlapping(history.attempts):
+            text = (
+                f"{history.label} began attempt {other.number} on {other.worker} at {time_of_day(other.start_ns)}, "
+                f"while attempt {one.number} ran on {one.worker} until {time_of_day(one.end_ns or 0)}"
+            )
+            problems.append(Problem(text=text, task_id=history.task_id))
     return Judgement(judged=_attempts(tasks), of="attempt", problems=tuple(problems))
 
 
@@ -59,6 +58,15 @@ def nothing_runs_after_revoke(trace: Trace, /, *, task: Names | None = None) -> 
                 problems.append(Problem(text=text, task_id=history.task_id))
     revoked = sum(any(isinstance(event, TaskRevoked) for event in history.events) for history in tasks)
     return Judgement(judged=revoked, of="revoked task", problems=tuple(problems))
+
+
+def _overlapping(attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, Attempt]]:
+    """Each attempt that began while an earlier one ran, after that of them which ran the longest."""
+    longest: Attempt | None = None
+    for attempt in attempts:
+        if longest is not None and attempt.start_ns < (longest.end_ns or 0):
+            yield longest, attempt
+        longest = max((longest or attempt, attempt), key=lambda one: one.end_ns or 0)
 
 
 def _attempts(tasks: list[TaskHistory]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from retrysim.clock import time_of_day
 from retrysim.durations import format_duration
-from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
 from retrysim.invariants.select import Names, calls_of, tasks_of
 from retrysim.invariants.sentence import Sentence

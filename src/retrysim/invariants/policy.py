@@ -34,8 +34,8 @@ def exponential(factor: Duration, maximum: Duration | None, jitter: bool) -> Pol
 
 def told_by_the_wire(task: TaskHistory, number: int) -> tuple[int, int] | None:
     """The reset or Retry-After of the answer that refused the attempt; nothing where no limit refused it."""
-    retried = [attempt for attempt in task.attempts if attempt.state == "RETRY"]
-    refused = [c for c in task.api_calls if c.decision == "limited" and c.attempt == retried[number].number]
+    retried = task.retries[number].attempt
+    refused = [call for call in task.api_calls if call.decision == "limited" and call.attempt == retried]
     if not refused or refused[-1].retry_at_ns is None:
         return None
     opens_ns = refused[-1].retry_at_ns

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from retrysim.clock import time_of_day
 from retrysim.durations import format_duration
-from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
 from retrysim.invariants.sentence import Sentence
 from retrysim.trace import TaskHistory, TaskReceived, TaskSent, Trace, WorkerReady

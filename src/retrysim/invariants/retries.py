@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from retrysim.clock import time_of_day
 from retrysim.durations import Duration, format_duration
-from retrysim.invariants.instants import time_of_day
 from retrysim.invariants.invariant import Judgement, Problem
 from retrysim.invariants.policy import Policy, chosen
 from retrysim.invariants.select import Names, tasks_of
 from retrysim.invariants.sentence import Sentence
 from retrysim.invariants.slots import waited_for_a_slot
-from retrysim.trace import TaskHistory, TaskRetried, TaskSent, Trace
+from retrysim.trace import Attempt, TaskHistory, TaskRetried, TaskSent, Trace
 
 
 @Sentence
@@ -79,21 +79,36 @@ def _not_as_asked(trace: Trace, task: TaskHistory) -> Iterator[str]:
 
 
 def _started(task: TaskHistory) -> Iterator[tuple[TaskRetried, int | None]]:
-    """Each retry and when the attempt after it began."""
-    ended = [index for index, attempt in enumerate(task.attempts) if attempt.state == "RETRY"]
-    for index, retry in zip(ended, task.retries, strict=False):
-        following = task.attempts[index + 1 : index + 2]
-        yield retry, following[0].start_ns if following else None
+    """Each retry and when its attempt began."""
+    asked = _asked(task)
+    for retry in task.retries:
+        attempt = asked.get(retry)
+        yield retry, None if attempt is None else attempt.start_ns
+
+
+def _asked(task: TaskHistory) -> dict[TaskRetried, Attempt]:
+    """Each retry and its attempt: the one that began when it was due, else the next that no other retry has."""
+    asked: dict[TaskRetried, Attempt] = {}
+    for retry in sorted(task.retries, key=lambda retry: retry.due_ns):
+        later = [a for a in task.attempts if a.start_ns >= retry.at_ns and a.number != 1 and a not in asked.values()]
+        when_due = [attempt for attempt in later if attempt.start_ns == max(retry.due_ns, retry.at_ns)]
+        if later:
+            asked[retry] = (when_due or later)[0]
+    return asked
 
 
 def _unasked(task: TaskHistory) -> Iterator[str]:
-    """The attempts that came though the one before had ended in something else than a retry: copies of a message."""
+    """The attempts that came though an earlier one still ran, or had ended without a retry: copies of a message."""
+    asked = _asked(task).values()
     for before, attempt in pairwise(task.attempts):
-        if before.end_ns is not None and before.state != "RETRY":
-            yield (
-                f"{task.label} began attempt {attempt.number} on {attempt.worker} at {time_of_day(attempt.start_ns)}, "
-                f"which no retry asked for: attempt {before.number} had ended in {before.state}"
-            )
+        if before.end_ns is None or attempt in asked:
+            continue
+        still_ran = before.end_ns > attempt.start_ns
+        why = f"still ran on {before.worker}" if still_ran else f"had ended in {before.state}"
+        yield (
+            f"{task.label} began attempt {attempt.number} on {attempt.worker} at {time_of_day(attempt.start_ns)}, "
+            f"which no retry asked for: attempt {before.number} {why}"
+        )
 
 
 @Sentence

@@ -58,8 +58,8 @@ class Process:
     """
 
     __slots__ = (
-        "daemon", "error", "greenlet", "host", "name", "on_exit", "owner", "ready", "service", "signals", "thread",
-        "wait",
+        "daemon", "error", "gone", "greenlet", "host", "name", "on_exit", "owner", "ready", "service", "signals",
+        "thread", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,8 @@ class Process:
         self.on_exit: Callable[[int], None] | None = None
         self.wait: Wait | None = None
         self.error: BaseException | None = None
+        #: whether it was abandoned
+        self.gone = False
         #: whether it is in the queue of those that go on
         self.ready = False
         #: handlers that are to run on its stack before it goes on
@@ -109,6 +111,7 @@ class Process:
         A suspended greenlet runs its ``finally`` blocks when it is collected, also at interpreter exit. One reference
         that nobody gives back (some 7 KiB) keeps it from ever being collected.
         """
+        self.gone = True
         if self.greenlet:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.greenlet))
         if self.wait is not None:

@@ -18,9 +18,7 @@ from retrysim.fakes.fake import Fake
 from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Message, Returned, Trouble
-from retrysim.trace import ApiCalled, Event, TaskStarted
-from retrysim.trace.events import TaskEvent
-from retrysim.trace.history import STATES
+from retrysim.trace import ApiCalled, Event, TaskOutcome, TaskRevoked, TaskStarted
 from retrysim.trace.secrets import redactor
 
 #: The fields of events that may hold a secret.
@@ -45,7 +43,7 @@ class Collector:
         self._fakes: list[Fake] = []
         #: told of each event after it was taken in
         self.observers: list[Callable[[Event], None]] = []
-        self._running: dict[tuple[str, int], str] = {}  # (task id, pid) -> worker
+        self._running: dict[tuple[str, int], tuple[str, int]] = {}  # (task id, attempt) -> (worker, pid)
         self._redact = redactor(self._aliases)
 
     def open(self) -> None:
@@ -70,7 +68,9 @@ class Collector:
 
     def process_of(self, worker: str, task_id: str | None) -> int:
         """The pool process of a worker that runs this task, or any. Raises ``InputError`` when none does."""
-        running = {pid for (task, pid), name in self._running.items() if name == worker and task_id in (None, task)}
+        running = {
+            pid for (task, _), (name, pid) in self._running.items() if name == worker and task_id in (None, task)
+        }
         if not running:
             what = "a task" if task_id is None else f"task {task_id}"
             raise InputError(f"{worker} has no pool process that runs {what}")
@@ -78,7 +78,7 @@ class Collector:
 
     def running(self) -> int:
         """How many bodies run, in processes that live."""
-        return sum(Path(f"/proc/{pid}").exists() for _, pid in tuple(self._running))
+        return sum(_lives(pid) for _, pid in tuple(self._running.values()))
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -110,19 +110,31 @@ class Collector:
         return None
 
     def _happened(self, event: Event, pid: int) -> int | None:
+        if isinstance(event, TaskOutcome):
+            with self._lock:
+                self.append(self._of_its_attempt(event, pid))
+            return None
         if not isinstance(event, TaskStarted):
-            if type(event) in STATES and isinstance(event, TaskEvent):
-                self._running.pop((event.task_id, pid), None)
             self.append(event)
             return None
         with self._lock:
-            self._running[event.task_id, pid] = event.worker
             self._attempts[event.task_id] += 1
             number = self._attempts[event.task_id]
+            self._running[event.task_id, number] = event.worker, pid
             self.append(replace(event, attempt=number))
         if number == self._attempts_per_task + 1:
             self.trouble.append(("Runaway", str(runaway(event.name, event.task_id, self._attempts_per_task))))
         return number
+
+    def _of_its_attempt(self, event: TaskOutcome, pid: int) -> TaskOutcome:
+        """With the attempt that it ends: the body's process names it, the main one tells of a process that is gone."""
+        if event.attempt is None:
+            running = ((number, of) for (task, number), (_, of) in self._running.items() if task == event.task_id)
+            terminated = isinstance(event, TaskRevoked) and event.terminated
+            told = next((number for number, of in running if terminated or of == pid or not _lives(of)), None)
+            event = replace(event, attempt=told)
+        self._running.pop((event.task_id, event.attempt or 0), None)
+        return event
 
     def _called(self, message: Called) -> Response:
         self._caller.who = (message.task_id, message.attempt)
@@ -139,6 +151,10 @@ class Collector:
 
     def _aliases(self) -> dict[str, str]:
         return {secret: alias for fake in self._fakes for secret, alias in fake.aliases.items()}
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def shifted(event: Event, by_ns: int) -> Event:

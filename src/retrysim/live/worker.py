@@ -36,7 +36,7 @@ from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Line, Returned, Trouble
 from retrysim.live.surroundings import Surroundings
 from retrysim.scenarios import OTHERS
-from retrysim.trace import Event, TaskStarted, WorkerReady, is_named
+from retrysim.trace import Event, WorkerReady, is_named
 from retrysim.undo import UndoStack
 from retrysim.wire import Interceptor
 
@@ -53,32 +53,27 @@ def main(order: WorkerOrder) -> None:
 
 def _listen(order: WorkerOrder, line: Line) -> None:
     undo = UndoStack()  # never unwound: the process ends with it
-    teller = Teller(line)
     complain = Surroundings(lambda text: line.ask(Trouble(text=text)))
-    Recorder(complain, teller, str).connect(undo)
+    recorder = Recorder(complain, Teller(line), str)
+    recorder.connect(undo)
     for told, receiver in (
         (signals.worker_ready, partial(_on_ready, order, line)),
         (signals.task_success, partial(_on_success, line)),
         (signals.task_prerun, partial(_take_time, order.costs)),
     ):
         told.connect(receiver, weak=False)
-    Interceptor(partial(_find, order, line, teller)).install()
+    Interceptor(partial(_find, order, line, recorder)).install()
 
 
 class Teller:
-    """Takes the events of a recorder and tells them; remembers which attempt of which task runs in this process."""
+    """Takes the events of a recorder and tells them; the stage numbers the attempts, which begin in many processes."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._attempts: dict[str, int] = {}
 
-    def append(self, event: Event) -> None:
-        number = self._line.ask(Happened(event=event, pid=os.getpid()))
-        if isinstance(event, TaskStarted):
-            self._attempts = {event.task_id: number}
-
-    def attempt_of(self, task_id: str) -> int | None:
-        return self._attempts.get(task_id)
+    def append(self, event: Event) -> int | None:
+        number: int | None = self._line.ask(Happened(event=event, pid=os.getpid()))
+        return number
 
 
 # -- receivers ---------------------------------------------------------------------------------------------------------
@@ -106,11 +101,11 @@ def _take_time(costs: dict[str, int], task: Any = None, **_: Any) -> None:
 # -- the wire ----------------------------------------------------------------------------------------------------------
 
 
-def _find(order: WorkerOrder, line: Line, teller: Teller, scheme: str, host: str, port: int) -> Any:
+def _find(order: WorkerOrder, line: Line, recorder: Recorder, scheme: str, host: str, port: int) -> Any:
     names = (f"{host}:{port}", host)
     served = next((name for name in names if name in order.hosts), None)
     if served is not None:
-        return partial(_call, line, teller, served)
+        return partial(_call, line, recorder, served)
     if get_current_task() is None:
         return None
     raise UnservedHost(
@@ -119,10 +114,10 @@ def _find(order: WorkerOrder, line: Line, teller: Teller, scheme: str, host: str
     )
 
 
-def _call(line: Line, teller: Teller, host: str, request: Request) -> Response:
+def _call(line: Line, recorder: Recorder, host: str, request: Request) -> Response:
     task = get_current_task()
     task_id = None if task is None else task.request.id
-    attempt = None if task_id is None else teller.attempt_of(task_id)
+    attempt = None if task is None else recorder.attempt_of(task)
     plain = replace(request)  # without what it has computed
     response: Response = line.ask(Called(host=host, request=plain, task_id=task_id, attempt=attempt))
     return response

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from retrysim.clock import to_datetime
+from retrysim.clock import time_of_day, to_datetime
 from retrysim.durations import format_duration
-from retrysim.invariants.instants import time_of_day
 from retrysim.trace import (
     ApiCalled,
     Event,

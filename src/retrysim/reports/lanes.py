@@ -11,8 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from retrysim.trace import Event, FaultFired, TaskStarted, Trace, WorkerReady, WorkerStopped
-from retrysim.trace.events import TaskEvent
+from retrysim.trace import Event, FaultFired, TaskOutcome, TaskStarted, Trace, WorkerReady, WorkerStopped
 from retrysim.trace.history import STATES
 
 #: The end of an attempt that was still running when its worker went, or when the run ended.
@@ -88,14 +87,12 @@ class _Packer:
     _of_worker: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _free: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _open: defaultdict[str, list[_Open]] = field(default_factory=lambda: defaultdict(list))
-    _ready: set[str] = field(default_factory=set)
     _child_lost: dict[str, int] = field(default_factory=dict)  # worker -> when it last lost a pool process
     _cursor: dict[int, Place] = field(default_factory=dict)  # lane -> where its next attempt begins
 
     def hear(self, event: Event, at_ns: int) -> None:
         self.now_ns = at_ns
         if isinstance(event, WorkerReady):
-            self._ready.add(event.worker)
             self._grow(event.worker, event.concurrency)
         elif isinstance(event, TaskStarted):
             self._end_killed(event)
@@ -104,8 +101,8 @@ class _Packer:
             self._child_lost[event.target] = event.at_ns
         elif isinstance(event, WorkerStopped):
             self._close_worker(event.worker)
-        elif isinstance(event, TaskEvent) and type(event) in STATES and self._open[event.task_id]:
-            self._end(self._ended_by(event.task_id), STATES[type(event)])
+        elif isinstance(event, TaskOutcome):
+            self._end_by(event)
         self.places.append(Place(at_ns, self.columns[at_ns]))
 
     def close_all(self) -> None:
@@ -139,10 +136,11 @@ class _Packer:
         lane = free.pop(0)
         self._open[event.task_id].append(_Open(lane, event, self._here(lane)))
 
-    def _ended_by(self, task_id: str) -> _Open:
-        """The attempt that an outcome ends: of copies in several slots the first, of nested ones the innermost."""
-        attempts = self._open[task_id]
-        return attempts.pop(0 if attempts[0].event.worker in self._ready else -1)
+    def _end_by(self, event: TaskOutcome) -> None:
+        attempts = self._open[event.task_id]
+        for attempt in [attempt for attempt in attempts if attempt.event.attempt == event.attempt]:
+            attempts.remove(attempt)
+            self._end(attempt, STATES[type(event)])
 
     def _end_killed(self, event: TaskStarted) -> None:
         """A task that starts again on a worker that lost a pool process was in that process."""

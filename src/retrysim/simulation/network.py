@@ -33,7 +33,7 @@ class Network:
         self._handlers: dict[str, Callable[[Request], Response]] = {}
         self._fakes: list[Fake] = []
         self._undo = UndoStack()
-        self.attempt_of: Callable[[str], int] = lambda _task_id: 1
+        self.attempt_of: Callable[[Any], int | None] = lambda _task: None
         self.redact = redactor(self._aliases)
 
     def connect(self, undo: UndoStack) -> None:
@@ -79,7 +79,7 @@ class Network:
         task = get_current_task()
         if task is None:
             return None, None
-        return task.request.id, self.attempt_of(task.request.id)
+        return task.request.id, self.attempt_of(task)
 
     def _record(self, call: Call) -> None:
         self._trace.append(ApiCalled(**{field.name: getattr(call, field.name) for field in fields(Call)}))

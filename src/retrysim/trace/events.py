@@ -73,7 +73,14 @@ class TaskStarted(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRetried(TaskEvent):
+class TaskOutcome(TaskEvent):
+    """An end: of the attempt of that number, or (``None``) of a message whose body did not run."""
+
+    attempt: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRetried(TaskOutcome):
     """The attempt ended in ``retry``; the next is due at ``due_ns``. ``exception`` is ``Type: message``."""
 
     kind: ClassVar[str] = "task-retried"
@@ -82,28 +89,29 @@ class TaskRetried(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSucceeded(TaskEvent):
+class TaskSucceeded(TaskOutcome):
     kind: ClassVar[str] = "task-succeeded"
     result: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFailed(TaskEvent):
+class TaskFailed(TaskOutcome):
     kind: ClassVar[str] = "task-failed"
     exception: str
     traceback: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRevoked(TaskEvent):
-    """The task will not run: revoked by somebody, or expired."""
+class TaskRevoked(TaskOutcome):
+    """The task will not run: revoked by somebody, or expired; ``terminated``: it ran, and was ended."""
 
     kind: ClassVar[str] = "task-revoked"
     expired: bool
+    terminated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRejected(TaskEvent):
+class TaskRejected(TaskOutcome):
     """The message was rejected; ``reason`` is what the worker says of it."""
 
     kind: ClassVar[str] = "task-rejected"
@@ -112,7 +120,7 @@ class TaskRejected(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskIgnored(TaskEvent):
+class TaskIgnored(TaskOutcome):
     """The body raised ``Ignore``: Celery stores no state, and nothing more will happen."""
 
     kind: ClassVar[str] = "task-ignored"

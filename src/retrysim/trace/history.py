@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -18,6 +18,7 @@ from retrysim.trace.events import (
     TaskEvent,
     TaskFailed,
     TaskIgnored,
+    TaskOutcome,
     TaskReceived,
     TaskRejected,
     TaskRetried,
@@ -160,14 +161,15 @@ class TaskHistory:
     @cached_property
     def attempts(self) -> list[Attempt]:
         """The executions of the body, in the order in which they began."""
-        attempts: list[Attempt] = []
+        attempts: dict[int, Attempt] = {}
         for event in self.events:
             if isinstance(event, TaskStarted):
-                attempts.append(Attempt(event.attempt, event.worker, event.at_ns, None, "STARTED"))
-            elif type(event) in STATES and attempts and attempts[-1].end_ns is None:
-                last = attempts[-1]
-                attempts[-1] = Attempt(last.number, last.worker, last.start_ns, event.at_ns, STATES[type(event)])
-        return attempts
+                attempts[event.attempt] = Attempt(event.attempt, event.worker, event.at_ns, None, "STARTED")
+            elif isinstance(event, TaskOutcome) and event.attempt is not None:
+                begun = attempts.get(event.attempt)
+                if begun is not None and begun.end_ns is None:
+                    attempts[event.attempt] = replace(begun, end_ns=event.at_ns, state=STATES[type(event)])
+        return list(attempts.values())
 
     @cached_property
     def retries(self) -> list[TaskRetried]:
