@@ -1,5 +1,7 @@
 """The plugin's settings, and the plugin beside others: what a project has already goes on working."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -63,6 +65,41 @@ def test_the_marker_wins_over_the_table(project):
     )
 
     project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+SCENARIO = """\
+name: second time lucky
+app: proj:app
+submit: [{task: lucky}]
+expect: {attempts_at: [0s, 15m], elapsed: 16m}
+"""
+
+
+def test_the_table_reaches_scenario_files_and_the_command_line_wins(project):
+    project.path.joinpath("lucky.scenario.yaml").write_text(SCENARIO)
+    project.makepyprojecttoml(SETTINGS + 'report = "pages"\n')
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*12:00:00  to celery", "*retry 1 to celery, due 12:15:00", "replay: retrysim run *.yaml --seed 7"]
+    )
+    assert [page.name[:26] for page in project.path.joinpath("pages").iterdir()] == ["lucky.scenario.yaml-lucky-"]
+
+    result = project.runpytest_subprocess("--retrysim-seed=3", "--retrysim-report=mine")
+    result.stdout.fnmatch_lines(["replay: retrysim run *.yaml --seed 3", "report: file://*/mine/*"])
+
+
+def test_the_table_reaches_retrysim_run(project):
+    project.path.joinpath("lucky.scenario.yaml").write_text(SCENARIO.replace("16m", "15m"))
+    deep = project.mkdir("deep")
+    command = [sys.executable, "-m", "retrysim.cli", "run", "../lucky.scenario.yaml", "--json"]
+
+    ended = subprocess.run(command, cwd=deep, env={**os.environ, "PYTHONPATH": ".."}, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["seed"] == 7
 
 
 @pytest.mark.parametrize(

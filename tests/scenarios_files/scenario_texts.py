@@ -46,6 +46,8 @@ start: 2015-08-03T17:30:00+05:30
 seeds: 0..2
 celery: [worker, eager]
 broker: [memory, redis]
+allow: [localhost:5432, subprocess]
+strict: false
 workers:
   count: 2
   concurrency: [1, 4]
@@ -128,7 +130,103 @@ expect:
     POST /items: {200: 0..5}
 """
 
+#: Beat, groups with lists, and faults of every kind, a key a line.
+FAULTS_AND_BEAT = """\
+name: faults and beat
+app: proj.celery:app
+broker: redis
+beat: true
+until: 2020-01-01T02:00:00Z
+strict: false
+allow: localhost:5432
+workers:
+  - name: fast
+    count: [1, 2]
+    concurrency: [1, 4]
+    pool: [prefork, threads]
+    queues: high
+  - name: slow
+submit:
+  - task: fetch_tweets
+    rate: 10 per minute
+    times: 3
+    expires: 1h
+faults:
+  - name: power cut
+    kill: fast-1
+    for: 10s
+    when:
+      event: task-started
+      worker: fast-1
+      task: fetch_tweets
+      attempt: 2
+      nth: 3
+  - kill_child: slow
+    when:
+      event: api-called
+      endpoint: GET /items
+      answer: 429
+  - stop: broker
+    at: 1m
+    for: 5s
+    lose_data: true
+  - restart: slow
+    at: 2m
+  - partition: slow
+    at: 3m
+    for: 1m
+  - cut_connections: all
+    at: 2020-01-01T00:05:00Z
+  - soft_stop: slow
+    at: 6m
+  - quit: slow
+    at: 7m
+  - slow_results: 2s
+    at: 8m
+  - drop:
+      task: fetch_tweets
+      nth: 2
+      times: 3
+  - duplicate:
+      queue: high
+      copies: 3
+  - delay:
+      retries: 1
+      by: 5s
+  - fail:
+      task: add
+limits:
+  events: 1000
+  attempts_per_task: 50
+expect:
+  violates:
+    - no_task_is_lost
+"""
+
+#: One task, for which its attempts can be told.
+ONE_TASK = """\
+name: one task
+app: proj.celery:app
+seed: 7
+run_for: 1h
+celery:
+  - worker
+  - always_eager
+workers:
+  hostname: w1@host
+submit:
+  - task: add
+expect:
+  attempts_at:
+    - 0s
+    - 2s
+expect_always_eager:
+  differs_from: worker
+"""
+
 GOOD = {
+    "one_task": ONE_TASK,
+    "faults_and_beat": FAULTS_AND_BEAT,
     "groups_and_ranges": GROUPS_AND_RANGES,
     "small": SMALL,
     "user_200_calls": USER_200_CALLS,

@@ -17,14 +17,36 @@ def spec_of(text):
     return loads(text, file="f").spec
 
 
-def test_groups_of_workers_have_names_of_their_own():
-    groups = spec_of(GROUPS_AND_RANGES).workers.groups
+def workers_of(text):
+    return [(worker.name, worker.concurrency, worker.queues) for worker in items_of(loads(text, file="f"))[0].workers]
 
-    assert [(group.names, group.concurrency, group.queues) for group in groups] == [
-        (("fast",), 4, ("high",)),
-        (("slow-1", "slow-2"), 1, None),
+
+def test_groups_of_workers_have_names_of_their_own():
+    assert workers_of(GROUPS_AND_RANGES) == [("fast", 4, ("high",)), ("slow-1", 1, None), ("slow-2", 1, None)]
+    assert workers_of(SMALL + "workers: {groups: [{name: fast}]}") == [("fast", 1, None)]
+
+
+def test_lists_inside_groups_make_items_of_every_combination():
+    items = items_of(
+        loads(
+            SMALL
+            + "workers:\n- {name: fast, concurrency: [1, 4], pool: threads}\n- {name: slow, count: [1, 2], "
+            + "pool: [prefork, gevent]}\n- {name: lone}\n"
+        )
+    )
+
+    assert [item.id for item in items] == [
+        f"worker-fast-{fast}-slow-{pool}-{count}x1"
+        for fast in (1, 4)
+        for pool in ("prefork", "gevent")
+        for count in (1, 2)
     ]
-    assert spec_of(SMALL + "workers: {groups: [{name: fast}]}").workers.groups[0].names == ("fast",)
+    assert [(w.name, w.concurrency, w.pool) for w in items[-1].workers] == [
+        ("fast", 4, "threads"),
+        ("slow-1", 1, "gevent"),
+        ("slow-2", 1, "gevent"),
+        ("lone", 1, None),
+    ]
 
 
 def test_a_submission_has_a_burst_at_each_instant_and_a_call_for_each_user():
@@ -52,6 +74,14 @@ def test_a_range_has_both_its_ends():
         ("workers: [{nam: a}]", "f:5:12: workers[0].nam: unknown key; did you mean 'name'?"),
         ("workers: [{queues: a}]", "f:5:11: workers[0].name: missing; expected the node name of these workers"),
         ("workers: [{name: a}, {name: a}]", "f:5:29: workers[1].name: there is a worker 'a' already; rename this"),
+        (
+            "workers: [{name: a, count: [1, 2]}, {name: a-2}]",
+            "f:5:44: workers[1].name: there is a worker 'a-2' already; rename this",
+        ),
+        (
+            "workers: [{name: a, concurrency: [2, 4, 2]}]",
+            "f:5:41: workers[0].concurrency[2]: 2 is in the list already; each value is an item of its own",
+        ),
         (
             "workers: {groups: [{name: a}], count: 2}",
             "f:5:39: workers.count: groups are given too; say it of each group",

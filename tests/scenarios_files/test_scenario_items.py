@@ -29,6 +29,8 @@ def ids_of(lines, **more):
         ("workers: {count: [1, 2], concurrency: [1, 4]}", ["worker-1x1", "worker-1x4", "worker-2x1", "worker-2x4"]),
         ("workers: {pool: gevent}", ["worker"]),
         ("workers: {pool: [prefork, gevent], concurrency: 4}", ["worker-prefork", "worker-gevent"]),
+        ("workers: [{name: fast, concurrency: 4}, {name: slow, count: 2}]", ["worker"]),
+        ("workers: [{name: fast, concurrency: [1, 4]}, {name: slow}]", ["worker-fast-1", "worker-fast-4"]),
         ("seed: 7", ["worker"]),
         ("seeds: [3, 7]", ["worker-seed3", "worker-seed7"]),
         ("seeds: 8..10", ["worker-seed8", "worker-seed9", "worker-seed10"]),
@@ -69,7 +71,7 @@ def test_an_item_holds_one_value_of_each_list():
     assert len(items) == 15
     assert last_worker.id == "worker-redis-4-seed2"
     assert (last_worker.celery, last_worker.broker, last_worker.seed) == ("worker", "redis", 2)
-    assert (last_worker.worker_count, last_worker.concurrency) == (2, 4)
+    assert [(worker.name, worker.concurrency) for worker in last_worker.workers] == [("worker-1", 4), ("worker-2", 4)]
     assert (first_eager.id, first_eager.celery, first_eager.seed) == ("eager-seed0", "eager", 0)
 
 

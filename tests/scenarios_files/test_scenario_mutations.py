@@ -1,4 +1,4 @@
-"""Two hundred files made malformed: each gives one error that begins with its place, and never another exception."""
+"""Hundreds of files made malformed, each line of each good one at least once: each gives one error that begins with its place, and never another exception."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from scenario_texts import GOOD
 
 from retrysim.errors import ScenarioError
-from retrysim.scenarios import loads
+from retrysim.scenarios import json_schema, loads
 
 PLACE = re.compile(r"mutant\.scenario\.yaml:[1-9]\d*:[1-9]\d*: \S")
 PLAIN_KEY = re.compile(r"^(\s*)(- )?(\w+): (\S.*)$")
@@ -35,17 +35,25 @@ FREE = ("kwargs", "options", "results", "twitter", "github", "TOKEN", "token")
 
 
 def mutants():
+    """By line of a good file: the name of each mutation, and the file with it."""
     for name, text in GOOD.items():
         lines = text.splitlines()
         for number, line in enumerate(lines):
-            for mutation, replacement in MUTATIONS.items():
-                if (match := PLAIN_KEY.match(line)) and match[3] not in FREE:
-                    mutant = [*lines[:number], match.expand(replacement), *lines[number + 1 :]]
-                    yield f"{name}, line {number + 1}: {mutation}", "\n".join(mutant)
+            if (match := PLAIN_KEY.match(line)) and match[3] not in FREE:
+                yield [
+                    (
+                        f"{name}, line {number + 1}: {mutation}",
+                        "\n".join([*lines[:number], match.expand(replacement), *lines[number + 1 :]]),
+                    )
+                    for mutation, replacement in MUTATIONS.items()
+                ]
 
 
-def two_hundred():
-    return dict(random.Random(2015).sample(list(mutants()), 200))
+def hundreds():
+    """Two hundred, and one of each line."""
+    chance = random.Random(2015)
+    every = list(mutants())
+    return dict([*chance.sample([one for line in every for one in line], 200), *map(chance.choice, every)])
 
 
 def damaged(text, seed):
@@ -82,7 +90,7 @@ def damaged(text, seed):
     return "".join(characters)
 
 
-@pytest.mark.parametrize("text", two_hundred().values(), ids=list(two_hundred()))
+@pytest.mark.parametrize("text", hundreds().values(), ids=list(hundreds()))
 def test_a_malformed_file_gives_one_error_with_its_place(text):
     with pytest.raises(ScenarioError) as caught:
         loads(text, file="mutant.scenario.yaml")
@@ -101,8 +109,20 @@ def error_of(text):
     return ""
 
 
-def test_a_damaged_file_is_loaded_or_gives_one_error_with_its_place():
-    texts = [damaged(GOOD["user_200_calls"], seed) for seed in range(300)]
+def test_every_key_that_there_is_stands_in_a_good_file():
+    written = {word for text in GOOD.values() for word in re.findall(r"(\w+):", text)}
+
+    assert {key for block in blocks() for key in block} - written == {"groups"}  # for which a list is short
+
+
+def blocks():
+    schema = json_schema()
+    return [block.get("properties", {}) for block in (schema, *schema["$defs"].values())]
+
+
+@pytest.mark.parametrize("name", ["user_200_calls", "faults_and_beat"])
+def test_a_damaged_file_is_loaded_or_gives_one_error_with_its_place(name):
+    texts = [damaged(GOOD[name], seed) for seed in range(300)]
 
     messages = list(filter(None, map(error_of, texts)))
 

@@ -64,6 +64,7 @@ def test_every_key_is_read():
     assert spec.description == "All of them.\n"
     assert spec.tags == ("slow", "twitter")
     assert spec.xfail == "celery#1234"
+    assert (spec.allow, spec.strict) == (("localhost:5432", "subprocess"), False)
     assert spec.env == {"TOKEN": "1234"}
     assert spec.seeds == (0, 1, 2)
     assert spec.workers.queues == ("high", "low")

@@ -7,7 +7,7 @@ import time
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,10 @@ from retrysim.cli.printer import JsonPrinter, Printer, TextPrinter
 from retrysim.cli.progress import Progress, wants_progress
 from retrysim.cli.verdict import Verdict, verdict_of
 from retrysim.errors import InputError
+from retrysim.project import project_around
+
+if TYPE_CHECKING:
+    from retrysim.scenarios import ScenarioItem
 
 _EPILOG = """\b
 Example:
@@ -73,9 +77,7 @@ def run(
 
 def _play_all(files: tuple[Path, ...], seed: int | None, trace_dir: Path | None, printer: Printer) -> list[Verdict]:
     """The verdict on each item; nothing is played before every file is known to be right."""
-    from retrysim.scenarios import items_of, load
-
-    items = [item for file in files for item in items_of(load(file), seed=seed)]
+    items = _items(files, seed)
     play: Play = import_module("retrysim.simulation.player").play
     _make_folder(trace_dir)
     began, verdicts = time.perf_counter(), []
@@ -95,12 +97,19 @@ def _play_all_live(
     files: tuple[Path, ...], seed: int | None, trace_dir: Path | None, as_json: bool, live: dict[str, Any]
 ) -> list[Verdict]:
     from retrysim.cli.live import LiveOptions, play_all
-    from retrysim.scenarios import items_of, load
 
-    items = [item for file in files for item in items_of(load(file), seed=seed)]
+    items = _items(files, seed)
     _make_folder(trace_dir)
     url = live.pop("live")
     return play_all(items, LiveOptions(url=url, seed=seed, trace_dir=trace_dir, as_json=as_json, **live))
+
+
+def _items(files: tuple[Path, ...], seed: int | None) -> list[ScenarioItem]:
+    """The items of all files; what these leave out is as the project has it that we are in."""
+    from retrysim.scenarios import items_of, load
+
+    project = project_around(Path.cwd())
+    return [item for file in files for item in items_of(load(file, project=project), seed=seed)]
 
 
 def _make_folder(folder: Path | None) -> None:

@@ -8,6 +8,7 @@ import click
 
 from retrysim.cli.ending import ExitCode, one_message, show_traceback, tell
 from retrysim.errors import InputError
+from retrysim.project import project_around
 
 _EPILOG = """\b
 Examples:
@@ -44,7 +45,7 @@ def _is_right(file: Path, *, with_traceback: bool) -> bool:
     from retrysim.scenarios import items_of, load
 
     try:
-        scenario = load(file)
+        scenario = load(file, project=project_around(Path.cwd()))
     except InputError as error:
         tell(str(error), with_traceback=with_traceback)
         return False

@@ -37,7 +37,9 @@ class WorkerOrder:
     scale: float
     address: str
     key: str
-    hosts: list[str]
+    hosts: list[str]  # that the stage serves
+    allow: list[str]  # that tasks may really call
+    strict: bool  # whether they may call no other
     costs: dict[str, int] = field(default_factory=dict)
 
 

@@ -14,8 +14,8 @@ def why_not(item: ScenarioItem, kind: str) -> ScenarioError | None:
         return scenario.error(("celery",), f"a live run needs a real worker, and this item is {item.celery}")
     if kind != "redis" and item.broker == "redis":
         return scenario.error(("broker",), "it is about Redis: play it on one")
-    if scenario.spec.workers.groups:
-        return scenario.error(("workers", "groups"), "a live run has workers that are all alike, for now")
+    if any(worker.pool == "gevent" for worker in item.workers):
+        return scenario.error(("workers",), "a live run has no gevent pool, for now")
     for index, fault in enumerate(scenario.spec.faults):
         if fault.verb in (*MESSAGE_VERBS, "slow_results") or fault.target == RESULTS:
             message = "only a simulation can do this to the messages and results of a run"

@@ -45,7 +45,8 @@ from retrysim.live.place import Place, make_place
 from retrysim.live.quiet import Quiet, awaited
 from retrysim.live.surroundings import Surroundings
 from retrysim.playing import Due, check_tasks, due_submissions, environment_variables, find_app, find_fake, submit
-from retrysim.scenarios import ScenarioItem
+from retrysim.project import project_around
+from retrysim.scenarios import ScenarioItem, WorkerSpec
 from retrysim.trace import Event, RunEnded, TaskSent, Trace, WorkerReady, dump_ndjson
 from retrysim.undo import UndoStack
 
@@ -83,7 +84,8 @@ def _leave(number: int, frame: object) -> None:
 
 
 def _item(order: StageOrder) -> ScenarioItem:
-    items = scenarios.items_of(scenarios.load(Path(order.file)), seed=order.seed)
+    scenario = scenarios.load(Path(order.file), project=project_around(Path.cwd()))
+    items = scenarios.items_of(scenario, seed=order.seed)
     return next(item for item in items if item.id == order.item)
 
 
@@ -139,31 +141,33 @@ class Stage:
     # -- the workers ---------------------------------------------------------------------------------------------------
 
     def _start_workers(self) -> None:
-        hostname = (self.item.scenario.spec.workers.hostname or "").rpartition("@")[2]
-        for number in range(1, self.item.worker_count + 1):
-            order = self._worker_order(hostname or f"worker-{number}")
-            worker = WorkerProcess(order, self.order.folder, self.collector.append)
+        for spec in self.item.workers:
+            worker = WorkerProcess(self._worker_order(spec), self.order.folder, self.collector.append)
             self.crew.append(worker)
             worker.start()
         _say(waiting=f"for {len(self.crew)} worker(s) to come up")
         wait_until_ready(self.crew, self._ready, _PATIENCE * self.order.scale)
 
-    def _worker_order(self, name: str) -> WorkerOrder:
+    def _worker_order(self, worker: WorkerSpec) -> WorkerOrder:
         spec = self.item.scenario.spec
-        arguments = [f"--concurrency={self.item.concurrency}", "--loglevel=INFO", *_QUIET]
-        if spec.workers.queues:
-            arguments.append(f"--queues={','.join(spec.workers.queues)}")
-        way = self.faults.way_to(self.settings["broker_url"], name)
+        arguments = [f"--concurrency={worker.concurrency}", "--loglevel=INFO", *_QUIET]
+        if worker.queues:
+            arguments.append(f"--queues={','.join(worker.queues)}")
+        if worker.pool:
+            arguments.append(f"--pool={worker.pool}")
+        way = self.faults.way_to(self.settings["broker_url"], worker.name)
         urls = {key: way for key, url in self.settings.items() if url == self.settings["broker_url"] != way}
         return WorkerOrder(
             app=spec.app,
-            name=name,
+            name=worker.name,
             arguments=arguments,
             settings={**self.settings, **urls},
             scale=self.order.scale,
             address=self.collector.address,
             key=self.collector.key.hex(),
             hosts=list(self.collector.hosts),
+            allow=list(spec.allow),
+            strict=spec.strict,
             costs=dict(spec.cost_ns),
         )
 
@@ -185,7 +189,7 @@ class Stage:
 
     @property
     def _consumed(self) -> set[str]:
-        return set(self.item.scenario.spec.workers.queues or self.app.amqp.queues)
+        return {queue for worker in self.item.workers for queue in worker.queues or self.app.amqp.queues}
 
     # -- the run -------------------------------------------------------------------------------------------------------
 

@@ -106,11 +106,11 @@ def _find(order: WorkerOrder, line: Line, recorder: Recorder, scheme: str, host:
     served = next((name for name in names if name in order.hosts), None)
     if served is not None:
         return partial(_call, line, recorder, served)
-    if get_current_task() is None:
+    if not order.strict or get_current_task() is None or not set(order.allow).isdisjoint(names):
         return None
     raise UnservedHost(
         f"a task called {scheme}://{host}:{port}, which no fake serves (served: {', '.join(order.hosts) or 'none'}). "
-        f"Serve it: add it to the scenario's `fakes`"
+        f"Serve it: add it to the scenario's `fakes`; or let it be real: `allow: {host}:{port}`"
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrysim.pytest_plugin.settings import apply, take_back
+from retrysim.pytest_plugin.settings import apply, report_folder, take_back
 
 if TYPE_CHECKING:
     from retrysim.simulation import Simulation
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "retrysim(seed=0, start=..., allow=(...)): keyword arguments of the simulation of fixture `sim`"
     )
-    if config.getoption("--retrysim-report") is not None:
+    if report_folder(config) is not None:
         from retrysim.pytest_plugin.reports import prepare
 
         prepare(config)
@@ -85,7 +85,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.when == "call" and item.config.getoption("--retrysim-report") is not None:
+    if call.when == "call" and report_folder(item.config) is not None:
         from retrysim.pytest_plugin.reports import add_reports
 
         add_reports(item, call, report)

@@ -11,7 +11,7 @@ import pytest
 from retrysim.errors import InputError
 from retrysim.nearest import did_you_mean
 from retrysim.pytest_plugin.reports import remember
-from retrysim.pytest_plugin.settings import of_simulation
+from retrysim.pytest_plugin.settings import project_of
 
 if TYPE_CHECKING:
     from retrysim.fakes.fake import Fake
@@ -22,7 +22,7 @@ def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
     """A simulation for one test: the project's settings, then the fixture's, the marker's, and the option's seed."""
     from retrysim.simulation import Simulation
 
-    settings = {**of_simulation(request.config), **settings, **_of_marker(request)}
+    settings = {**project_of(request.config).of_simulation, **settings, **_of_marker(request)}
     seed = request.config.getoption("--retrysim-seed")
     if seed is not None:
         settings["seed"] = seed

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from retrysim.pytest_plugin.settings import report_folder
 from retrysim.trace import Trace
 
 #: The traces of the simulations that an item ran.
@@ -24,13 +25,15 @@ def prepare(config: pytest.Config) -> None:
     try:
         _folder(config).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        wanted = config.getoption("--retrysim-report")
-        raise pytest.UsageError(f"--retrysim-report={wanted}: expected a folder; {error.strerror}") from None
+        asked = config.getoption("--retrysim-report")
+        where = f"[tool.retrysim] report = {_folder(config)}" if asked is None else f"--retrysim-report={asked}"
+        raise pytest.UsageError(f"{where}: expected a folder; {error.strerror}") from None
 
 
 def _folder(config: pytest.Config) -> Path:
-    folder: Path = config.invocation_params.dir / config.getoption("--retrysim-report")
-    return folder.resolve()
+    folder = report_folder(config)
+    assert folder is not None
+    return folder
 
 
 def remember(node: Any, trace: Trace) -> None:

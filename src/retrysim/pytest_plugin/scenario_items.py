@@ -12,6 +12,7 @@ import pytest
 
 from retrysim.errors import InputError
 from retrysim.pytest_plugin.reports import remember
+from retrysim.pytest_plugin.settings import project_of
 from retrysim.scenarios import SUFFIX, Scenario, ScenarioItem, items_of, load
 
 #: How many captured lines are shown of an item that failed.
@@ -27,7 +28,7 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterable[ScenarioTest]:
         try:
-            scenario = load(_relative(self.path))
+            scenario = load(_relative(self.path), project=project_of(self.config))
         except InputError as error:
             raise self.CollectError(str(error)) from None
         stem = self.path.name.removesuffix(SUFFIX)

@@ -1,65 +1,29 @@
-"""``[tool.retrysim]`` of pyproject.toml: what every simulation of a project has in common."""
+"""What pytest does with ``[tool.retrysim]``: its variables are set, and its settings are those of every simulation."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-#: Key -> the type of its value, and how an error names that.
-_KINDS: Mapping[str, tuple[type, str]] = {
-    "seed": (int, "a whole number"),
-    "broker": (str, 'text, such as "redis"'),
-    "start": (str, 'text, such as "2015-08-03T12:00:00Z"'),
-    "env": (dict, 'a table, such as {TOKEN = "fake"}'),
-    "allow": (list, 'a list of hosts, such as ["localhost:5432"]'),
-    "strict": (bool, "true or false"),
-}
-#: The keys that are not settings of the simulation itself.
-_NOT_ITS_OWN = ("env",)
+from retrysim.errors import InputError
+from retrysim.project import Project, project_in
 
-STASH: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+_PROJECT: pytest.StashKey[Project] = pytest.StashKey()
 _BEFORE: pytest.StashKey[dict[str, str | None]] = pytest.StashKey()
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The table of the project in that folder; nothing for a project without one. Raises ``pytest.UsageError``."""
-    path = folder / "pyproject.toml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    if "retrysim" not in text:
-        return {}
-    import tomllib
-
-    table = tomllib.loads(text).get("tool", {}).get("retrysim", {})
-    for key, value in table.items():
-        _check(path.name, key, value)
-    return dict(table)
-
-
-def _check(file: str, key: str, value: object) -> None:
-    from retrysim.nearest import did_you_mean
-
-    if key not in _KINDS:
-        hint = did_you_mean(key, _KINDS) or f"; there are {', '.join(_KINDS)}"
-        raise pytest.UsageError(f"{file}: [tool.retrysim] has no key {key!r}{hint}")
-    kind, expected = _KINDS[key]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise pytest.UsageError(f"{file}: [tool.retrysim] {key}: expected {expected}; got {value!r}")
 
 
 def apply(config: pytest.Config) -> None:
     """Read the table and set its environment variables: before the project's modules are imported."""
-    config.stash[STASH] = table = read(config.rootpath)
+    try:
+        config.stash[_PROJECT] = project = project_in(config.rootpath)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
     before = config.stash[_BEFORE] = {}
-    for name, value in table.get("env", {}).items():
+    for name, value in project.env.items():
         before[name] = os.environ.get(name)
-        os.environ[name] = str(value)
+        os.environ[name] = value
 
 
 def take_back(config: pytest.Config) -> None:
@@ -71,6 +35,12 @@ def take_back(config: pytest.Config) -> None:
             os.environ[name] = value
 
 
-def of_simulation(config: pytest.Config) -> dict[str, Any]:
-    """The settings of every simulation."""
-    return {key: value for key, value in config.stash.get(STASH, {}).items() if key not in _NOT_ITS_OWN}
+def project_of(config: pytest.Config) -> Project:
+    """The project that the tests are of."""
+    return config.stash.get(_PROJECT, Project(folder=config.rootpath))
+
+
+def report_folder(config: pytest.Config) -> Path | None:
+    """Where the pages of failing tests are written: as the command line says, or else the project; if at all."""
+    asked: str | None = config.getoption("--retrysim-report")
+    return project_of(config).report if asked is None else (config.invocation_params.dir / asked).resolve()

@@ -12,6 +12,7 @@ from retrysim.scenarios.loader import SUFFIX, load, loads
 from retrysim.scenarios.published import json_schema
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import OTHERS, Limits, ScenarioSpec, Submission, Workers
+from retrysim.scenarios.workers import WorkerSpec
 
 __all__ = [
     "ALL",
@@ -29,6 +30,7 @@ __all__ = [
     "ScenarioItem",
     "ScenarioSpec",
     "Submission",
+    "WorkerSpec",
     "Workers",
     "fits",
     "items_of",

@@ -78,7 +78,7 @@ def _error(document: Document, fault: Fault) -> ScenarioError:
     if fault["type"] == "missing":
         around = document.written(path[:-1])
         return ScenarioError(f"{document.where(around)}: {spelled((*around, path[-1]))}: {_missing(path)}")
-    return document.error(path, _message(fault), of_key=of_key)
+    return document.error(path, sentence(fault), of_key=of_key)
 
 
 def _missing(path: KeyPath) -> str:
@@ -86,7 +86,8 @@ def _missing(path: KeyPath) -> str:
     return f"missing; expected {_REQUIRED[key]}"
 
 
-def _message(fault: Fault) -> str:
+def sentence(fault: Fault) -> str:
+    """What is wrong, without where."""
     kind, context, value = fault["type"], fault.get("ctx", {}), fault["input"]
     if kind == "rule":
         return str(context["sentence"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
 from retrysim.errors import ScenarioError
 from retrysim.scenarios.expectation import Expect
-from retrysim.scenarios.kinds import Broker, CeleryMode, Pool
+from retrysim.scenarios.kinds import Broker, CeleryMode
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec
+from retrysim.scenarios.workers import WorkerSpec, crews_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class ScenarioItem:
     """One item of a scenario.
 
     ``id`` is unique in its scenario; ``broker`` is ``None`` where the app's own URL says it; without a worker
-    (``eager``, ``always_eager``) the broker, the number of workers and the concurrency mean nothing. ``expect`` is
+    (``eager``, ``always_eager``) the broker and the workers mean nothing. ``expect`` is
     what is expected of this item, its overrides included.
     """
 
@@ -27,9 +27,7 @@ class ScenarioItem:
     seed: int
     celery: CeleryMode
     broker: Broker | None
-    worker_count: int
-    concurrency: int
-    pool: Pool | None
+    workers: tuple[WorkerSpec, ...]
     expect: Expect
 
     @property
@@ -50,7 +48,7 @@ def items_of(scenario: Scenario, *, seed: int | None = None) -> tuple[ScenarioIt
 
     An id begins with the way Celery is run and names each further value that the file lists several of, and a seed that
     is not the file's: ``worker``, ``worker-redis``, ``worker-gevent``, ``worker-4`` (concurrency), ``worker-2x4``
-    (workers of that concurrency), ``eager-seed7``.
+    (workers of that concurrency), ``worker-fast-4-slow-2x1`` (each group of workers by its name), ``eager-seed7``.
     """
     spec = scenario.spec
     seeds = (seed,) if seed is not None else spec.seeds or (spec.seed,)
@@ -67,41 +65,23 @@ def items_of(scenario: Scenario, *, seed: int | None = None) -> tuple[ScenarioIt
 class _Surroundings:
     celery: CeleryMode
     broker: Broker | None
-    worker_count: int
-    concurrency: int
-    pool: Pool | None
+    workers: tuple[WorkerSpec, ...]
     label: str
 
 
 def _surroundings(spec: ScenarioSpec, mode: CeleryMode) -> list[_Surroundings]:
-    """Each broker with each pool, number of workers and concurrency; one only where no worker runs."""
-    workers = spec.workers
-    shapes = product(spec.broker or (None,), workers.pool or (None,), workers.count, workers.concurrency)
+    """Each broker with each crew of workers; one only where no worker runs."""
+    brokers = spec.broker or (None,)
     surroundings = [
         _Surroundings(
             celery=mode,
             broker=broker,
-            worker_count=count,
-            concurrency=concurrency,
-            pool=pool,
-            label="-".join([mode, *_distinctions(spec, broker, pool, count, concurrency)]),
+            workers=crew.workers,
+            label="-".join([mode, *([broker] if broker is not None and len(brokers) > 1 else []), *crew.label]),
         )
-        for broker, pool, count, concurrency in shapes
+        for broker, crew in product(brokers, crews_of(spec.workers))
     ]
     return surroundings if mode == "worker" else [replace(surroundings[0], label=mode)]
-
-
-def _distinctions(
-    spec: ScenarioSpec, broker: Broker | None, pool: Pool | None, count: int, concurrency: int
-) -> Iterator[str]:
-    if broker is not None and spec.broker is not None and len(spec.broker) > 1:
-        yield broker
-    if pool is not None and spec.workers.pool is not None and len(spec.workers.pool) > 1:
-        yield pool
-    if len(spec.workers.count) > 1:
-        yield f"{count}x{concurrency}"
-    elif len(spec.workers.concurrency) > 1:
-        yield str(concurrency)
 
 
 def _item(scenario: Scenario, surroundings: _Surroundings, seed: int, *, names_seed: bool) -> ScenarioItem:
@@ -111,8 +91,6 @@ def _item(scenario: Scenario, surroundings: _Surroundings, seed: int, *, names_s
         seed=seed,
         celery=surroundings.celery,
         broker=surroundings.broker,
-        worker_count=surroundings.worker_count,
-        concurrency=surroundings.concurrency,
-        pool=surroundings.pool,
+        workers=surroundings.workers,
         expect=scenario.spec.expected_of(surroundings.celery),
     )

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from retrysim.errors import ScenarioError
 from retrysim.nearest import nearest
+from retrysim.project import Project
 from retrysim.scenarios.complaint import complain, got
 from retrysim.scenarios.composer import compose
+from retrysim.scenarios.defaults import with_defaults
 from retrysim.scenarios.document import Document
 from retrysim.scenarios.rules import broken_rule
 from retrysim.scenarios.scenario import Scenario
@@ -19,20 +21,21 @@ from retrysim.scenarios.schema import ScenarioSpec
 SUFFIX = ".scenario.yaml"
 
 
-def load(path: str | Path) -> Scenario:
-    """The scenario in a file.
+def load(path: str | Path, *, project: Project | None = None) -> Scenario:
+    """The scenario in a file; what it leaves out is as its project has it.
 
-    Raises ``ScenarioError``, and nothing else, for what cannot be read, is not YAML, or is no scenario. Its message
+    Raises ``ScenarioError`` for what cannot be read, is not YAML, or is no scenario. Its message
     begins with ``file:line:column``, names the key, and says what was expected and what came close.
     """
     path = Path(path)
-    return loads(_text(path), file=str(path))
+    return loads(_text(path), file=str(path), project=project)
 
 
-def loads(text: str, *, file: str = "scenario") -> Scenario:
+def loads(text: str, *, file: str = "scenario", project: Project | None = None) -> Scenario:
     """The scenario in a text; ``file`` is the name that errors show."""
     document = compose(text, file=file)
-    scenario = Scenario(spec=_spec(document), document=document)
+    spec = _spec(document)
+    scenario = Scenario(spec=spec if project is None else with_defaults(spec, project), document=document)
     if broken := broken_rule(scenario.spec, document):
         raise broken
     return scenario

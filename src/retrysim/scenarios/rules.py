@@ -9,7 +9,8 @@ from retrysim.scenarios.document import Document, KeyPath
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.fault_rules import broken_fault_rules
 from retrysim.scenarios.kinds import CeleryMode
-from retrysim.scenarios.schema import ScenarioSpec, Submission
+from retrysim.scenarios.schema import ScenarioSpec, Submission, WorkerGroup, Workers
+from retrysim.scenarios.workers import names_of
 
 Broken = Iterator[tuple[KeyPath, str]]
 
@@ -54,11 +55,17 @@ def _no_value_twice(spec: ScenarioSpec) -> Broken:
     axes: dict[KeyPath, tuple[object, ...]] = {
         ("celery",): spec.celery,
         ("broker",): spec.broker or (),
-        ("workers", "count"): spec.workers.count,
-        ("workers", "concurrency"): spec.workers.concurrency,
-        ("workers", "pool"): spec.workers.pool or (),
         ("seeds",): spec.seeds or (),
     }
+    groups: dict[KeyPath, Workers | WorkerGroup] = {("workers",): spec.workers} | {
+        ("workers", "groups", n): one for n, one in enumerate(spec.workers.groups)
+    }
+    for path, group in groups.items():
+        axes |= {
+            (*path, "count"): group.count,
+            (*path, "concurrency"): group.concurrency,
+            (*path, "pool"): group.pool or (),
+        }
     for path, values in axes.items():
         for index, value in enumerate(values):
             if value in values[:index]:
@@ -81,14 +88,12 @@ def _hostname(spec: ScenarioSpec) -> Broken:
 
 
 def _groups(spec: ScenarioSpec) -> Broken:
-    names: list[str] = []
+    names: set[str] = set()
     for index, group in enumerate(spec.workers.groups):
-        if any(name in names for name in group.names):
-            yield (
-                ("workers", "groups", index, "name"),
-                f"there is a worker {group.name!r} already; rename this",
-            )
-        names += group.names
+        own = {name for count in group.count for name in names_of(group, count)}
+        if not own.isdisjoint(names):
+            yield ("workers", "groups", index, "name"), f"there is a worker {group.name!r} already; rename this"
+        names |= own
     for key in spec.workers.given if spec.workers.groups else ():
         if key != "groups":
             yield ("workers", key), "groups are given too; say it of each group"

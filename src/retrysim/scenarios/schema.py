@@ -17,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     JsonValue,
     PlainValidator,
+    Strict,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
@@ -102,22 +103,30 @@ def _rate(given: object) -> Rate:
 RateOf: TypeAlias = Annotated[Rate, PlainValidator(_rate), WithJsonSchema({"type": "string"})]
 
 
+_POOL = Field(
+    default=None,
+    description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
+    examples=["threads", ["prefork", "gevent"]],
+)
+_QUEUES = Field(
+    default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
+)
+
+
 class WorkerGroup(Block):
     """Workers that are alike, beside others that are not."""
 
     name: Text = Field(
         description="The node name of the one worker; of several, each has its number after it.", examples=["fast"]
     )
-    count: Positive = Field(default=1, description="How many workers of this group run. Default: 1.")
-    concurrency: Positive = Field(default=1, description="How many tasks each of them runs at once. Default: 1.")
-    queues: IfGiven[OneOrMany[Text]] = Field(
-        default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
+    count: OneOrMany[Positive] = Field(
+        default=(1,), description="How many workers of this group run, one or a list. Default: 1."
     )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The node name of each worker."""
-        return (self.name,) if self.count == 1 else tuple(f"{self.name}-{n}" for n in range(1, self.count + 1))
+    concurrency: OneOrMany[Positive] = Field(
+        default=(1,), description="How many tasks each of them runs at once, one or a list. Default: 1."
+    )
+    pool: IfGiven[OneOrMany[Pool]] = _POOL
+    queues: IfGiven[OneOrMany[Text]] = _QUEUES
 
 
 class Workers(Block):
@@ -132,14 +141,8 @@ class Workers(Block):
         default=(1,),
         description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
     )
-    pool: IfGiven[OneOrMany[Pool]] = Field(
-        default=None,
-        description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
-        examples=["threads", ["prefork", "gevent"]],
-    )
-    queues: IfGiven[OneOrMany[Text]] = Field(
-        default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
-    )
+    pool: IfGiven[OneOrMany[Pool]] = _POOL
+    queues: IfGiven[OneOrMany[Text]] = _QUEUES
     hostname: IfGiven[Text] = Field(
         default=None, description="The node name of the one worker, as `celery worker -n` takes it."
     )
@@ -265,6 +268,14 @@ class ScenarioSpec(Block):
     )
     broker: IfGiven[OneOrMany[Broker]] = Field(
         default=None, description="The kind of broker, one or a list. Default: that of the app's own URL."
+    )
+    allow: OneOrMany[Text] = Field(
+        default=(),
+        description="Hosts that tasks may really call, though no fake serves them; or other things that are real.",
+        examples=["localhost:5432", ["localhost:5432", "subprocess"]],
+    )
+    strict: Annotated[bool, Strict()] = Field(
+        default=True, description="Whether it is an error to call any other host that no fake serves. Default: true."
     )
     workers: Annotated[Workers, OrListOf("groups")] = Field(
         default_factory=Workers,

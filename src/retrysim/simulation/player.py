@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,14 @@ def _run(
     app = find_app(item)
     check_tasks(item, app)
     start = to_datetime(spec.start_ns)
-    simulation = Simulation(seed=item.seed, start=start, broker=item.broker, limits=_limits(item))
+    simulation = Simulation(
+        seed=item.seed,
+        start=start,
+        broker=item.broker,
+        allow=spec.allow,
+        strict=spec.strict,
+        limits=_limits(item),
+    )
     if watch is not None:
         watch(simulation.trace)
     with UndoStack() as undo, simulation as sim:
@@ -129,21 +136,11 @@ def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
 
 
 def _start_workers(item: ScenarioItem, sim: Simulation, app: Any) -> None:
-    workers = item.scenario.spec.workers
-    for group in workers.groups or ():
-        for name in group.names:
-            options = _queues(group.queues)
-            sim.start_worker(app, concurrency=group.concurrency, name=name, pool=item.pool, **options)
-    hostname = workers.hostname.rpartition("@")[2] if workers.hostname else None
-    for _ in range(0 if workers.groups else item.worker_count):
-        options = _queues(workers.queues)
-        sim.start_worker(app, concurrency=item.concurrency, name=hostname, pool=item.pool, **options)
+    for worker in item.workers:
+        options = {"queues": list(worker.queues)} if worker.queues else {}
+        sim.start_worker(app, concurrency=worker.concurrency, name=worker.name, pool=worker.pool, **options)
     if item.scenario.spec.beat:
         sim.start_beat(app)
-
-
-def _queues(names: Sequence[str] | None) -> dict[str, Any]:
-    return {"queues": list(names)} if names else {}
 
 
 def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[str]) -> None:
