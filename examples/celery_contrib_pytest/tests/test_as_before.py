@@ -1,7 +1,28 @@
-"""A test with Celery's own worker, in a thread and in real time."""
+"""Tests with Celery's own worker: in real time, or, with `pytest --retrysim-worker`, in virtual time."""
 
-from mailer import greet
+import time
+
+import mailer
+import pytest
 
 
 def test_greet(celery_app, celery_worker):
-    assert greet.delay("you").get(timeout=10) == "hello you"
+    assert mailer.greet.delay("you").get(timeout=10) == "hello you"
+
+
+def test_an_hour_later(celery_app, celery_worker, monkeypatch, pytestconfig):
+    if not pytestconfig.getoption("--retrysim-worker"):
+        pytest.skip("it waits for an hour: run it with --retrysim-worker")
+    answers = iter([mailer.MailboxFullError(), mailer.MailboxFullError(), "sent"])
+
+    def deliver(address):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(mailer, "deliver", deliver)
+    began = time.monotonic()
+
+    assert mailer.send.delay("somebody@example.com").get(timeout=4000) == "sent"
+    assert 3600 <= time.monotonic() - began < 3601

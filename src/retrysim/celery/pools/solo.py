@@ -5,8 +5,6 @@ No heartbeat, no remote control, no ack of an early-acked task on Redis (the eve
 
 from __future__ import annotations
 
-from typing import Any
-
 from celery.concurrency import solo
 
 from retrysim.celery.pools.inline import InlinePool
@@ -14,6 +12,3 @@ from retrysim.celery.pools.inline import InlinePool
 
 class TaskPool(InlinePool, solo.TaskPool):  # type: ignore[misc]
     """Bound to a simulation by ``pool_named(...).bound_to``."""
-
-    def on_apply(self, *args: Any, **options: Any) -> Any:  # Celery puts its own in front of it
-        raise NotImplementedError
