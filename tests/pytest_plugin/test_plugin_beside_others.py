@@ -180,8 +180,9 @@ def test_without_strictness_a_task_may_call_whom_it_likes(project):
         ("--timeout=60",),
         ("-n", "2"),
         ("-p", "asyncio", "--asyncio-mode=auto"),
+        ("-p", "randomly", "--cov=proj", "--timeout=60", "-n", "2", "-p", "asyncio", "--asyncio-mode=auto"),
     ],
-    ids=["randomly", "cov", "timeout", "xdist", "asyncio"],
+    ids=["randomly", "cov", "timeout", "xdist", "asyncio", "all of them"],
 )
 def test_it_works_beside_other_plugins(project, options):
     project.makepyfile(test_it=TEST, test_again=TEST)

@@ -129,6 +129,31 @@ def test_waste_follows_the_closed_forms_of_everybody_retries_at_the_reset(sim, a
     )
 
 
+@pytest.mark.parametrize(
+    ("limit", "optimum"),
+    [
+        ({"limit": "10 per minute"}, timedelta(minutes=4)),
+        ({"limit": "10 per minute", "algorithm": "sliding log"}, timedelta(minutes=4)),
+        ({"limit": "10 per minute", "algorithm": "token bucket"}, timedelta(minutes=3, seconds=30)),
+        ({"limit": "10 per minute", "algorithm": "leaky bucket"}, timedelta(minutes=3, seconds=30)),
+        ({"limit": "50 per second", "algorithm": "concurrency"}, timedelta()),
+        ({"limit": "40 per second", "algorithm": "concurrency"}, None),
+    ],
+)
+def test_the_optimum_is_that_of_the_limit_whatever_its_algorithm(sim, app, limit, optimum):
+    sim.serve(API("https://crm.acme.io", per="all", **limit))
+    sim.start_worker(app, concurrency=4)
+    for _ in range(45):
+        app.tasks["views.call"].delay()
+    sim.run()
+
+    [waste] = sim.waste
+    assert (waste.served, waste.optimum) == (45, optimum)
+    if "concurrency" in limit.values():
+        assert waste.quota_used is None
+        assert str(waste).endswith("drained in 0s (optimum 0s)" if optimum is not None else "(optimum unknown)")
+
+
 def test_a_task_is_held_to_the_retries_that_it_declares(sim, app):
     sim.start_worker(app)
     backs_off = app.tasks["views.backs_off"]

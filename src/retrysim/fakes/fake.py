@@ -25,8 +25,9 @@ from retrysim.fakes.response import Response
 from retrysim.fakes.skew import parse_skew
 from retrysim.fakes.story import Window, count, limited, longest_wait_ns, tell, too_early, windows
 from retrysim.fakes.trouble import Troubles, parse_troubles
-from retrysim.fakes.vendor import Count, Vendor
+from retrysim.fakes.vendor import Count, Quota, Vendor
 from retrysim.fakes.weather import Weather
+from retrysim.ratelimit.draining import drained_ns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -72,6 +73,7 @@ class Fake:
         self._weather = self._make_weather()
         self._in_flight = InFlight()
         self._names = Aliases()
+        self._served: dict[tuple[str, str], list[Quota]] = {}
 
     def __repr__(self) -> str:
         return f"<fake {self.name} at {', '.join(self.hosts)}: {len(self.calls)} calls>"
@@ -83,6 +85,7 @@ class Fake:
             self._weather = self._make_weather()
             self._in_flight = InFlight()
             self._names = Aliases()
+            self._served.clear()
             self.calls.clear()
 
     def handle(self, request: Request, now_ns: int | None = None) -> Response:
@@ -147,6 +150,19 @@ class Fake:
         """How often each endpoint gave each answer: ``{"GET /a": {"200": 180, "429": 20}}``."""
         return count(self.calls)
 
+    def optimum_ns(self, bucket: str, partition: str, start_ns: int) -> int | None:
+        """How long the limit would have needed at least, from an instant, for the calls that it has served there.
+
+        ``None`` where nobody can tell, since units come back with answers and not with time.
+        """
+        with self._lock:
+            served = tuple(self._served.get((bucket, partition), ()))
+        if not served:
+            return 0
+        began_ns = start_ns + self._skew_ns
+        drained = drained_ns(served[-1].limiter, [quota.cost for quota in served], began_ns)
+        return None if drained is None else drained - began_ns
+
     @property
     def calls_while_limited(self) -> list[Call]:
         """The calls that a limit turned away."""
@@ -198,10 +214,13 @@ class Fake:
     def _with_count(self, call: Call, told: Count) -> Call:
         decision, identity = told.decision, told.quota.identity
         opens_ns = decision.retry_at_ns if call.decision == "limited" else None
+        partition = self._names.name(identity)
+        if call.decision == "served":
+            self._served.setdefault((told.quota.bucket, partition), []).append(told.quota)
         return replace(
             call,
             bucket=told.quota.bucket,
-            partition=self._names.name(identity),
+            partition=partition,
             limit=decision.limit,
             remaining=decision.remaining,
             reset_ns=decision.reset_ns,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from copy import deepcopy
+from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 
@@ -24,6 +25,13 @@ class States(Generic[S]):
         self._room = _FEW
         #: The state of a key, or ``None``.
         self.find: Callable[[Hashable], S | None] = self._by_key.get
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> States[S]:
+        copied: States[S] = States(deepcopy(self._is_stale, memo))
+        for key, state in self._by_key.items():  # into the dict that the copy's ``find`` looks in
+            copied._by_key[key] = deepcopy(state, memo)
+        copied._room = self._room
+        return copied
 
     def __len__(self) -> int:
         return len(self._by_key)

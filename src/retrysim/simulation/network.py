@@ -63,6 +63,11 @@ class Network:
             self._undo.set_attribute(fake, "caller", self._caller)
         return fake
 
+    def optimum_ns(self, fake: str, bucket: str, partition: str, start_ns: int) -> int | None:
+        """How long a limit of a fake would have needed at least for what it has served; ``None``: nobody can tell."""
+        served = next(one for one in self._fakes if one.name == fake)
+        return served.optimum_ns(bucket, partition, start_ns)
+
     def _find(self, scheme: str, host: str, port: int) -> Callable[[Request], Response] | None:
         handler = self._handlers.get(f"{host}:{port}") or self._handlers.get(host)
         if handler is not None:

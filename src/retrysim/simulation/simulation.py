@@ -407,7 +407,7 @@ class Simulation:
     @property
     def waste(self) -> list[Waste]:
         """What the calls cost beside what the limits allow, for each caller of each limit."""
-        return waste_of(self.trace.of(ApiCalled))
+        return waste_of(self.trace.of(ApiCalled), self._network.optimum_ns)
 
     def check(self, *invariants: Invariant) -> None:
         """Judge the run by the default invariants and these; raises ``Violation`` with all that is wrong.
