@@ -1,5 +1,6 @@
 """The documentation keeps its word: every block of code is run, every page is reached, every link leads somewhere."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -7,6 +8,9 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
+
+from retrysim.scenarios import InvariantCall, ScenarioSpec
+from retrysim.scenarios.block import Block
 
 
 @pytest.mark.parametrize("page", played_pages(), ids=lambda page: str(page.relative_to(DOCS)))
@@ -29,6 +33,29 @@ def test_the_documentation_is_built_without_a_warning(tmp_path):
     built = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert built.returncode == 0, built.stderr
+
+
+def test_every_key_of_a_scenario_is_in_the_reference_with_what_it_means(monkeypatch):
+    pytest.importorskip("sphinx", reason="the documentation is built where `.[docs]` is installed")
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    written = "\n".join(importlib.import_module("reference_pages").PAGES["schema"]())
+    rows = set(re.findall(r"^\| `(\w+)`(?: \(required\))? \| [^|]+(?:\\\|[^|]+)* \| \S.* \|$", written, re.M))
+
+    assert {key for block in _blocks_of(ScenarioSpec) for key in block.keys()} - rows == set()  # noqa: SIM118
+
+
+def _blocks_of(block):
+    """A block of the scenario schema and those inside of it, but for an invariant's, which is a name with arguments."""
+    yield block
+    for field in block.model_fields.values():
+        for inner in re.findall(r"retrysim\.scenarios\.\w+\.(\w+)", repr(field.annotation)):
+            kind = next((one for one in Block.__subclasses__() + _deeper(Block) if one.__name__ == inner), None)
+            if kind is not None and kind is not InvariantCall:
+                yield from _blocks_of(kind)
+
+
+def _deeper(block):
+    return [one for near in block.__subclasses__() for one in (*near.__subclasses__(), *_deeper(near))]
 
 
 def test_the_workflow_to_copy_is_one():
