@@ -92,7 +92,7 @@ class Simulation(RunView):
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             joins_block_in_workers_only(self._undo, self.environment)
-            self.environment.on_host = self._crew.processes.enter
+            self.environment.standpoint.on_host = self._crew.processes.enter
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
