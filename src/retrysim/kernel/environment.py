@@ -33,7 +33,8 @@ class Environment:
     def __init__(self, clock: VirtualClock, *, limits: Limits | None = None) -> None:
         self.clock = clock
         self.limits = limits or Limits()
-        self._meter = Meter(clock, self.limits)
+        #: how many steps it took so far
+        self.meter = Meter(clock, self.limits)
         self._schedule = Schedule()
         self._ready: deque[Process] = deque()
         self._processes: dict[greenlet, Process] = {}
@@ -296,9 +297,9 @@ class Environment:
         assert due_ns is not None
         if due_ns > clock.ns:
             clock.advance_to(due_ns)
-            self._meter.time_has_moved()
+            self.meter.time_has_moved()
         schedule.pop()()
-        self._meter.count_step()
+        self.meter.count_step()
         return True
 
     def _waits_for_a_daemon(self) -> bool:
@@ -321,7 +322,7 @@ class Environment:
         if not process.service:
             self._daemon_steps = 0
         running.switch()
-        self._meter.count_step()
+        self.meter.count_step()
         while self._interrupt is not None:
             self._serve_interrupt(running)
         if running.dead:

@@ -26,18 +26,19 @@ class Meter:
     def __init__(self, clock: VirtualClock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
-        self._steps = 0
+        #: the steps so far
+        self.steps = 0
         self._steps_here = 0
 
     def count_step(self) -> None:
-        self._steps += 1
+        self.steps += 1
         self._steps_here += 1
         if self._steps_here > self._limits.steps_at_one_instant:
             raise Runaway(
                 f"{self._steps_here} steps at {to_datetime(self._clock.ns).isoformat()} and time does not move: "
                 "something runs in a circle without waiting"
             )
-        if self._steps > self._limits.events:
+        if self.steps > self._limits.events:
             raise Runaway(f"the run took more than {self._limits.events} events (limits: events)")
 
     def time_has_moved(self) -> None:
