@@ -12,6 +12,7 @@ from celery import signals
 from celery.utils.saferepr import saferepr
 
 from retrysim.celery.attempts import Attempts
+from retrysim.celery.tracebacks import as_in_production
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Limits
@@ -204,7 +205,7 @@ class Recorder:
             events.TaskFailed(
                 **self._ended(task_id, sender.request),
                 exception=self._exception_text(exception),
-                traceback=self._redact(str(getattr(einfo, "traceback", "") or "")),
+                traceback=self._redact(as_in_production(str(getattr(einfo, "traceback", "") or ""))),
             )
         )
 
