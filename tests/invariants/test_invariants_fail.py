@@ -140,7 +140,7 @@ def test_no_task_is_lost_says_where_its_message_lies():
 
 def test_no_task_fails_names_state_attempts_and_exception():
     assert problems(no_task_fails, sent(), started(), failed(), ended()) == [
-        "proj.fetch[01234567] ended in FAILURE after 1 attempts: ValueError: no"
+        "proj.fetch[01234567] ended in FAILURE after 1 attempt: ValueError: no"
     ]
 
 

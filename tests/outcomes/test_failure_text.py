@@ -137,7 +137,7 @@ def test_no_secret_is_in_the_text_and_the_traceback_is_the_users_own(failed):
     assert SECRET not in failed
     lines = [re.sub(r"\[[0-9a-f-]+\]", "[ID]", line) for line in failed.splitlines()]
     assert lines[0] == (
-        "no_task_fails: secrets.call[ID] ended in FAILURE after 1 attempts: "
+        "no_task_fails: secrets.call[ID] ended in FAILURE after 1 attempt: "
         "ValueError: token=*** Authorization: token-1 got 200"
     )
     assert [line for line in lines if "celery/app/trace.py" in line] == []

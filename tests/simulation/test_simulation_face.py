@@ -189,7 +189,8 @@ def test_a_task_that_waits_for_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
+        "nothing is left that could happen, but stuck[22e1c0c7] (celery@worker-1 slot 1001) waits for "
+        "a threading.Condition to be notified"
     )
 
 

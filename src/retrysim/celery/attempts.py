@@ -52,6 +52,11 @@ class Attempts:
         """The number of the attempt that runs with this request, if one does."""
         return None if request is None else self._of_request.get(request)
 
+    def task_of(self, process: object) -> str | None:
+        """The id of the task whose body this process runs, if it is one."""
+        running = ((task_id, one) for task_id, attempts in self._running.items() for one in attempts)
+        return next((task_id for task_id, one in running if one.process is process), None)
+
     def ended(
         self, request: Any, task_id: str, worker: str, teller: RunsTasks | None, *, running: bool = False
     ) -> int | None:

@@ -116,6 +116,10 @@ class Recorder:
         """Which attempt of the task is the one that runs here."""
         return self._attempts.of(task.request)
 
+    def task_of(self, process: Any) -> str | None:
+        """The id of the task whose body a process runs, if it is one."""
+        return self._attempts.task_of(process)
+
     def _ended(self, task_id: str, request: Any = None, *, running: bool = False) -> dict[str, Any]:
         """What every outcome has; ``request`` is that of the body, where the body's own process tells.
 

@@ -45,6 +45,7 @@ def no_task_fails(trace: Trace, /, *, task: Names | None = None, but: Names = ()
     for one in tasks:
         if one.state in ("FAILURE", "REJECTED"):
             why = f": {one.failure.exception}" if one.failure else ""
-            text = f"{one.label} ended in {one.state} after {len(one.attempts)} attempts{why}"
+            attempts = "1 attempt" if len(one.attempts) == 1 else f"{len(one.attempts)} attempts"
+            text = f"{one.label} ended in {one.state} after {attempts}{why}"
             problems.append(Problem(text=text, task_id=one.task_id))
     return Judgement(judged=len(tasks), of="task", problems=tuple(problems))

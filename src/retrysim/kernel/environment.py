@@ -263,10 +263,16 @@ class Environment:
         self._stopping = False
         try:
             with routed_interrupts(self._on_interrupt):
+                self._raise_failure()  # what failed outside of a run
                 self._loop(until, until_ns)
         finally:
             self._driver = None
             self.standpoint.leave()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
@@ -331,9 +337,7 @@ class Environment:
                 process.thread.kept = None
             if process.error is not None:
                 raise process.error
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        self._raise_failure()
 
     # -- interrupts: Ctrl-C and timeouts belong to the driver ----------------------------------------------------------
 

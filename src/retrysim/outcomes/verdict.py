@@ -12,6 +12,7 @@ from retrysim.outcomes.columns import columns
 from retrysim.trace import FaultFired, TaskHistory, Trace, WorkerStopped
 
 _AROUND = re.compile(r'  File "[^"]*[/\\]celery[/\\]app[/\\](trace|task|autoretry)\.py"')
+_LIBRARY = re.compile(r'  File "[^"]*([/\\](site-packages|lib[/\\]python[\d.]+)[/\\]|<frozen )')
 #: How many kinds of problem of one invariant are told.
 _KINDS = 4
 
@@ -61,12 +62,17 @@ def _of_task(trace: Trace, problem: Problem, *, drawn: bool) -> Iterator[str]:
 
 
 def _traceback(task: TaskHistory) -> Iterator[str]:
-    """The traceback of the failure, without the frames of Celery that are around every task."""
-    around = False
+    """The traceback of the failure: the frames of the project's own code, and how many of libraries come between."""
+    hidden, is_hidden = 0, False
     for line in task.failure.traceback.rstrip().splitlines() if task.failure else ():
-        if line.startswith("  File ") or not line.startswith(" "):
-            around = _AROUND.match(line) is not None
-        if not around:
+        is_frame = line.startswith("  File ")
+        if is_frame or not line.startswith(" "):
+            is_hidden = is_frame and _LIBRARY.match(line) is not None
+            hidden += is_hidden and _AROUND.match(line) is None
+            if hidden and not is_hidden:
+                yield f"  ({hidden} inside of libraries)"
+                hidden = 0
+        if not is_hidden:
             yield line
 
 

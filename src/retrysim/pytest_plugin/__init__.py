@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrysim.pytest_plugin.failures import end_at_the_users_line, shorten_logs
 from retrysim.pytest_plugin.settings import apply, report_folder, take_back
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        end_at_the_users_line(call.excinfo)
     report = yield
+    shorten_logs(item, report)
     if call.when == "call" and report_folder(item.config) is not None:
         from retrysim.pytest_plugin.reports import add_reports
 
@@ -93,9 +97,13 @@ def pytest_runtest_makereport(
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Timelines and stories that differ are shown under each other, word under word."""
+    """Timelines and stories that differ are shown under each other, word under word; of states, a task of each."""
     trace = sys.modules.get("retrysim.trace")  # whoever has such a line has imported it
-    if trace is None or op != "==" or not (isinstance(left, str) and isinstance(right, str)):
+    if trace is None or op != "==":
+        return None
+    if isinstance(left, trace.States) and isinstance(right, dict):
+        return [f"{left!r} == {right!r}", *left.explained(right)]
+    if not (isinstance(left, str) and isinstance(right, str)):
         return None
     if isinstance(left, trace.Line):
         return [f"{left!r} == {right!r}", *trace.aligned(left, right)]

@@ -41,6 +41,11 @@ def remember(node: Any, trace: Trace) -> None:
     node.stash.setdefault(_TRACES, []).append(trace)
 
 
+def has_simulated(item: pytest.Item) -> bool:
+    """Whether the item has run a simulation."""
+    return _TRACES in item.stash
+
+
 def _traces_of(item: pytest.Item) -> list[Trace]:
     return item.stash.setdefault(_TRACES, [])
 

@@ -18,7 +18,7 @@ from retrysim.celery.worker import Worker
 from retrysim.errors import InputError
 from retrysim.faults import Rules
 from retrysim.kernel import Environment
-from retrysim.trace import Trace
+from retrysim.trace import Event, TaskSent, Trace
 from retrysim.undo import UndoStack
 
 
@@ -61,6 +61,14 @@ class Crew:
     def choose_broker(self, kind: str) -> None:
         self._broker = broker = make_broker(kind, self._environment, self._rules, self._weather)
         broker.connect(self._undo)
+
+    def notice(self, event: Event) -> None:
+        """Raises ``InputError`` for a task that was sent before any app had its simulated broker."""
+        if isinstance(event, TaskSent) and not self._apps:
+            raise InputError(
+                f"{event.name} was sent to the real broker of its app, for no app is part of this simulation yet: "
+                "call sim.start_worker(app) or sim.run_eagerly(app) before a task is sent"
+            )
 
     # -- who runs the tasks --------------------------------------------------------------------------------------------
 

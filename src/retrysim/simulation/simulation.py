@@ -18,13 +18,14 @@ from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError
+from retrysim.errors import InputError
 from retrysim.faults import Message, MessageRule, Rules
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threading
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.crew import Crew
+from retrysim.simulation.deadlock import deadlock
 from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.run_view import RunView
@@ -95,6 +96,7 @@ class Simulation(RunView):
             self.environment.standpoint.on_host = self._crew.processes.enter
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
+            self.trace.observers.append(self._crew.notice)
             self._network.connect(self._undo)
             if self._kind_of_broker is not None:
                 self._crew.choose_broker(self._kind_of_broker)
@@ -262,9 +264,7 @@ class Simulation(RunView):
             observers.remove(look)
             self._note_end(idle)
         if idle and (blocked := self.environment.blocked()):
-            names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
-            dead = "".join(f"\n  {held.what} is held by {held.holder.name}" for held in self.locks_of_the_dead)
-            raise Deadlock(f"nothing is left that could happen, but {names}" + (dead and f"\nKilled with locks:{dead}"))
+            raise deadlock(self.trace, blocked, self._recorder.task_of, self.locks_of_the_dead)
 
     def _note_end(self, idle: bool) -> None:
         blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()

@@ -1,5 +1,6 @@
 """What happened: typed events in the order of time, the views of them, and their form on disk."""
 
+from retrysim.trace.comparable import Retries, States
 from retrysim.trace.events import (
     ApiCalled,
     Event,
@@ -30,7 +31,9 @@ __all__ = [
     "Event",
     "FaultFired",
     "Line",
+    "Retries",
     "RunEnded",
+    "States",
     "TaskFailed",
     "TaskHistory",
     "TaskIgnored",

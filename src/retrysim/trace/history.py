@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from retrysim.clock import to_datetime
 from retrysim.durations import format_duration
+from retrysim.trace.comparable import Retries, States
 from retrysim.trace.events import (
     ApiCalled,
     Event,
@@ -172,8 +173,8 @@ class TaskHistory:
         return list(attempts.values())
 
     @cached_property
-    def retries(self) -> list[TaskRetried]:
-        return [e for e in self.events if isinstance(e, TaskRetried)]
+    def retries(self) -> Retries:
+        return Retries(e for e in self.events if isinstance(e, TaskRetried))
 
     @cached_property
     def failure(self) -> TaskFailed | None:
@@ -253,7 +254,7 @@ class Trace:
     @property
     def states(self) -> Counter[str]:
         """How many tasks are in which state."""
-        return Counter(task.state for task in self.tasks.values())
+        return States(self.tasks.values())
 
     @property
     def ended(self) -> RunEnded | None:
