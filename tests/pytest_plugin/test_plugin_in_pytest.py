@@ -360,7 +360,7 @@ def test_a_crash_of_retrysim_says_that_it_is_a_bug_and_where_the_trace_is(projec
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*InternalError: this is a bug in retrysim, not in your code: TypeError: 'NoneType' object is not subscriptable (recorder.py:*)",
+            "E*InternalError: this is a bug in retrysim, not in your code: AttributeError: 'NoneType' object has no attribute 'ended' (recorder.py:*)",
             "E*what had happened until then is in *.ndjson; please report the bug with that file",
         ]
     )

@@ -1,5 +1,6 @@
 """Celery's own fixtures, as before."""
 
+import mailer
 import pytest
 
 pytest_plugins = ["celery.contrib.pytest"]
@@ -13,3 +14,17 @@ def celery_config():
 @pytest.fixture(scope="session")
 def celery_includes():
     return ["mailer"]
+
+
+@pytest.fixture
+def full_for_an_hour(monkeypatch):
+    """The mailbox has room at the third time."""
+    answers = iter([mailer.MailboxFullError(), mailer.MailboxFullError(), "sent"])
+
+    def deliver(address):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(mailer, "deliver", deliver)

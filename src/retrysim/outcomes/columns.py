@@ -8,23 +8,7 @@ from typing import Any
 
 from retrysim.clock import time_of_day, to_datetime
 from retrysim.durations import format_duration
-from retrysim.trace import (
-    ApiCalled,
-    Event,
-    FaultFired,
-    TaskFailed,
-    TaskHistory,
-    TaskIgnored,
-    TaskReceived,
-    TaskRejected,
-    TaskRetried,
-    TaskRevoked,
-    TaskSent,
-    TaskStarted,
-    TaskSucceeded,
-    Trace,
-    WorkerStopped,
-)
+from retrysim.trace import TaskHistory, Trace, events
 
 #: How many rows are shown; of a longer table the beginning and the end.
 MOST_ROWS = 16
@@ -72,46 +56,48 @@ def _cells(trace: Trace, rows: Sequence[Row], names: Sequence[str]) -> Iterator[
 def _rows(trace: Trace, task: TaskHistory) -> Iterator[Row]:
     """The task's own events, and what befell its workers and the broker meanwhile."""
     worker = "worker"
-    events = list(_around(trace, task))
-    for event, following in pairwise([*events, None]):
+    around = list(_around(trace, task))
+    for event, following in pairwise([*around, None]):
         assert event is not None
-        if isinstance(event, TaskReceived | TaskStarted):
+        if isinstance(event, events.TaskReceived | events.TaskStarted):
             worker = event.worker
-        if isinstance(event, TaskReceived) and _begins_at_once(event, following):
+        if isinstance(event, events.TaskReceived) and _begins_at_once(event, following):
             continue
         text = _text(event)
         if text:
             yield event.at_ns, _column(event, worker), text
 
 
-def _around(trace: Trace, task: TaskHistory) -> Iterator[Event]:
+def _around(trace: Trace, task: TaskHistory) -> Iterator[events.Event]:
     if not task.events:
         return
-    workers = {event.worker for event in task.events if isinstance(event, TaskReceived | TaskStarted)}
+    workers = {event.worker for event in task.events if isinstance(event, events.TaskReceived | events.TaskStarted)}
     begun_ns, mine = task.events[0].at_ns, {id(event) for event in (*task.events, *task.api_calls)}
     for event in trace:
         if id(event) in mine or (event.at_ns >= begun_ns and _befell(event, workers)):
             yield event
 
 
-def _befell(event: Event, workers: set[str]) -> bool:
+def _befell(event: events.Event, workers: set[str]) -> bool:
     """Whether something broke: a fault, or a worker that is gone otherwise than by a warm shutdown."""
-    if isinstance(event, WorkerStopped):
+    if isinstance(event, events.WorkerStopped):
         return event.worker in workers and event.how != "warm"
-    return isinstance(event, FaultFired)
+    return isinstance(event, events.FaultFired)
 
 
-def _begins_at_once(event: TaskReceived, following: Event | None) -> bool:
-    return isinstance(following, TaskStarted) and (following.at_ns, following.worker) == (event.at_ns, event.worker)
+def _begins_at_once(event: events.TaskReceived, following: events.Event | None) -> bool:
+    if not isinstance(following, events.TaskStarted):
+        return False
+    return (following.at_ns, following.worker) == (event.at_ns, event.worker)
 
 
-def _column(event: Event, worker: str) -> str:
-    if isinstance(event, TaskSent | FaultFired):
+def _column(event: events.Event, worker: str) -> str:
+    if isinstance(event, events.TaskSent | events.FaultFired):
         return _BROKER
-    return event.worker if isinstance(event, WorkerStopped) else worker
+    return event.worker if isinstance(event, events.WorkerStopped) else worker
 
 
-def _text(event: Event) -> str:
+def _text(event: events.Event) -> str:
     tell = _TEXTS.get(type(event))
     return tell(event) if tell is not None else ""
 
@@ -120,31 +106,31 @@ def _because(reason: str) -> str:
     return f": {reason[:_LONGEST]}{'...' if len(reason) > _LONGEST else ''}" if reason else ""
 
 
-def _sent(event: TaskSent) -> str:
+def _sent(event: events.TaskSent) -> str:
     due = "" if event.eta_ns is None else f", due {time_of_day(event.eta_ns)}"
     return f"{f'retry {event.retries} ' if event.retries else ''}to {event.queue}{due}"
 
 
-def _called(event: ApiCalled) -> str:
+def _called(event: events.ApiCalled) -> str:
     opens = "" if event.retry_at_ns is None else f" (open at {time_of_day(event.retry_at_ns)})"
     return f"{event.answer} {event.endpoint}{opens}"
 
 
-def _retried(event: TaskRetried) -> str:
+def _retried(event: events.TaskRetried) -> str:
     return f"RETRY in {format_duration(event.due_ns - event.at_ns)}" + _because(event.exception)
 
 
-_TEXTS: dict[type[Event], Callable[[Any], str]] = {
-    TaskSent: _sent,
-    TaskReceived: lambda event: "received",
-    TaskStarted: lambda event: f"attempt {event.attempt}",
-    ApiCalled: _called,
-    TaskRetried: _retried,
-    TaskFailed: lambda event: "FAILURE" + _because(event.exception),
-    TaskRejected: lambda event: "REJECTED" + _because(event.reason),
-    TaskRevoked: lambda event: "REVOKED" + (": it had expired" if event.expired else ""),
-    TaskSucceeded: lambda event: "SUCCESS",
-    TaskIgnored: lambda event: "IGNORED",
-    WorkerStopped: lambda event: f"the worker is gone ({event.how})",
-    FaultFired: lambda event: f"fault {event.name}: {event.verb} {event.target}",
+_TEXTS: dict[type[events.Event], Callable[[Any], str]] = {
+    events.TaskSent: _sent,
+    events.TaskReceived: lambda event: "received",
+    events.TaskStarted: lambda event: f"attempt {event.attempt}",
+    events.ApiCalled: _called,
+    events.TaskRetried: _retried,
+    events.TaskFailed: lambda event: "FAILURE" + _because(event.exception),
+    events.TaskRejected: lambda event: "REJECTED" + _because(event.reason),
+    events.TaskRevoked: lambda event: "REVOKED" + (": it had expired" if event.expired else ""),
+    events.TaskSucceeded: lambda event: "SUCCESS",
+    events.TaskIgnored: lambda event: "IGNORED",
+    events.WorkerStopped: lambda event: f"the worker is gone ({event.how})",
+    events.FaultFired: lambda event: f"fault {event.name}: {event.verb} {event.target}",
 }

@@ -8,26 +8,7 @@ from typing import Any
 
 from retrysim.durations import format_duration
 from retrysim.reports.words import count_of, instant_of
-from retrysim.trace import (
-    ApiCalled,
-    Event,
-    FaultFired,
-    RunEnded,
-    TaskFailed,
-    TaskIgnored,
-    TaskReceived,
-    TaskRejected,
-    TaskRetried,
-    TaskRevoked,
-    TaskSent,
-    TaskStarted,
-    TaskSucceeded,
-    Trace,
-    WorkerLogged,
-    WorkerReady,
-    WorkerStopped,
-)
-from retrysim.trace.events import TaskEvent
+from retrysim.trace import Trace, events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +26,11 @@ class Line:
     detail: str = ""  # a traceback
 
 
-def line_of(trace: Trace, event: Event) -> Line:
+def line_of(trace: Trace, event: events.Event) -> Line:
     """One event in words."""
-    task_id = event.task_id if isinstance(event, TaskEvent | ApiCalled) else None
+    task_id = event.task_id if isinstance(event, events.TaskEvent | events.ApiCalled) else None
     mark, text, gist = _worded(trace, event)
-    detail = event.traceback.rstrip() if isinstance(event, TaskFailed) else ""
+    detail = event.traceback.rstrip() if isinstance(event, events.TaskFailed) else ""
     return Line(at_ns=event.at_ns, mark=mark, text=text, gist=gist, task_id=task_id, detail=detail)
 
 
@@ -67,14 +48,14 @@ def stories_of(trace: Trace) -> dict[str, list[Line]]:
     return stories
 
 
-def _worded(trace: Trace, event: Event) -> tuple[str, str, str]:
+def _worded(trace: Trace, event: events.Event) -> tuple[str, str, str]:
     """The mark, the text and the gist of an event."""
     worded = _WORDS.get(type(event))
     mark, *texts = worded(trace, event) if worded else (event.kind, "")
     return mark, texts[0], texts[-1]
 
 
-def _sent(trace: Trace, event: TaskSent) -> str:
+def _sent(trace: Trace, event: events.TaskSent) -> str:
     text = f"to queue {event.queue}" if event.queue else "to its queue"
     if event.retries:
         text += f", retry {event.retries}"
@@ -83,20 +64,20 @@ def _sent(trace: Trace, event: TaskSent) -> str:
     return text
 
 
-def _retried(trace: Trace, event: TaskRetried) -> tuple[str, str, str]:
+def _retried(trace: Trace, event: events.TaskRetried) -> tuple[str, str, str]:
     due = f"due {instant_of(trace, event.due_ns)} (in {format_duration(event.due_ns - event.at_ns)})"
     if not event.exception:
         return "RETRY", due, due
     return "RETRY", f"{due}: {event.exception}", f"{due}: {_type_of(event.exception)}"
 
 
-def _called(trace: Trace, event: ApiCalled) -> tuple[str, str, str]:
+def _called(trace: Trace, event: events.ApiCalled) -> tuple[str, str, str]:
     answered = f"{event.answer}  {event.fake}  {event.endpoint}"
     mark = "refused" if event.decision == "limited" else "call"
     return mark, ", ".join([answered, *_limit_words(trace, event)]), answered
 
 
-def _limit_words(trace: Trace, event: ApiCalled) -> Iterator[str]:
+def _limit_words(trace: Trace, event: events.ApiCalled) -> Iterator[str]:
     if event.limit is None:
         return
     yield f"{event.remaining} of {event.limit} left"
@@ -104,15 +85,15 @@ def _limit_words(trace: Trace, event: ApiCalled) -> Iterator[str]:
         yield f"opens {instant_of(trace, event.retry_at_ns)}"
 
 
-def _rejected(event: TaskRejected) -> tuple[str, str]:
+def _rejected(event: events.TaskRejected) -> tuple[str, str]:
     return ("rejected", f"{event.reason}, back to its queue") if event.requeue else ("REJECTED", event.reason)
 
 
-def _ready(event: WorkerReady) -> str:
+def _ready(event: events.WorkerReady) -> str:
     return f"{event.worker}, {count_of(event.concurrency, 'slot')}"
 
 
-def _fired(event: FaultFired) -> str:
+def _fired(event: events.FaultFired) -> str:
     says_more = event.name not in ("", event.verb) and event.target not in event.name
     return f"{event.verb.replace('_', ' ')} {event.target}" + (f" ({event.name})" if says_more else "")
 
@@ -123,20 +104,20 @@ def _type_of(exception: str) -> str:
 
 
 #: How each kind of event is told: its mark, its text, and its gist where that is less.
-_WORDS: dict[type[Event], Callable[[Trace, Any], tuple[str, ...]]] = {
-    TaskSent: lambda trace, event: ("sent", _sent(trace, event)),
-    TaskReceived: lambda _, event: ("received", f"by {event.worker}"),
-    TaskStarted: lambda _, event: ("started", f"attempt {event.attempt} on {event.worker}"),
-    TaskRetried: _retried,
-    TaskSucceeded: lambda _, event: ("SUCCESS", event.result, ""),
-    TaskFailed: lambda _, event: ("FAILURE", event.exception, _type_of(event.exception)),
-    TaskRevoked: lambda _, event: ("REVOKED", "it had expired" if event.expired else "somebody revoked it"),
-    TaskRejected: lambda _, event: _rejected(event),
-    TaskIgnored: lambda _, event: ("IGNORED", "it raised Ignore"),
-    ApiCalled: _called,
-    WorkerReady: lambda _, event: ("ready", _ready(event)),
-    WorkerStopped: lambda _, event: ("stopped", f"{event.worker}, {event.how}"),
-    FaultFired: lambda _, event: ("fault", _fired(event)),
-    WorkerLogged: lambda _, event: ("logged", f"{event.worker}, {event.level}: {event.text}"),
-    RunEnded: lambda _, event: ("ended", "nothing more would happen" if event.idle else "told to stop here"),
+_WORDS: dict[type[events.Event], Callable[[Trace, Any], tuple[str, ...]]] = {
+    events.TaskSent: lambda trace, event: ("sent", _sent(trace, event)),
+    events.TaskReceived: lambda _, event: ("received", f"by {event.worker}"),
+    events.TaskStarted: lambda _, event: ("started", f"attempt {event.attempt} on {event.worker}"),
+    events.TaskRetried: _retried,
+    events.TaskSucceeded: lambda _, event: ("SUCCESS", event.result, ""),
+    events.TaskFailed: lambda _, event: ("FAILURE", event.exception, _type_of(event.exception)),
+    events.TaskRevoked: lambda _, event: ("REVOKED", "it had expired" if event.expired else "somebody revoked it"),
+    events.TaskRejected: lambda _, event: _rejected(event),
+    events.TaskIgnored: lambda _, event: ("IGNORED", "it raised Ignore"),
+    events.ApiCalled: _called,
+    events.WorkerReady: lambda _, event: ("ready", _ready(event)),
+    events.WorkerStopped: lambda _, event: ("stopped", f"{event.worker}, {event.how}"),
+    events.FaultFired: lambda _, event: ("fault", _fired(event)),
+    events.WorkerLogged: lambda _, event: ("logged", f"{event.worker}, {event.level}: {event.text}"),
+    events.RunEnded: lambda _, event: ("ended", "nothing more would happen" if event.idle else "told to stop here"),
 }
