@@ -65,3 +65,20 @@ def test_a_difference_is_marked_and_fails(run, redis_url, tmp_path):
     rows = [" ".join(line.split()) for line in ended.out.splitlines()]  # columns are as wide as what took longest
     assert "! 1 0 process.fork_counts: SUCCESS in 1 attempt" in rows
     assert "! 0 1 process.fork_counts: FAILURE in 1 attempt" in rows
+
+
+def test_groups_of_workers_are_played_each_with_its_pool(run, redis_url, tmp_path):
+    (tmp_path / "groups.scenario.yaml").write_text(
+        "name: two groups\napp: conformance.app:app\n"
+        "workers: [{name: fast, concurrency: 2, queues: celery}, {name: slow, pool: threads, queues: other}]\n"
+        "submit: [{task: add, args: [1, 2]}, {task: add, args: [1, 2], queue: other}]\nexpect: {states: {SUCCESS: 2}}\n"
+    )
+
+    ended = run(tmp_path / "groups.scenario.yaml", "--live", redis_url, "--compare", "--json", "--trace", tmp_path)
+
+    assert ended.code == 0, ended.out + ended.err
+    trace = load_ndjson((tmp_path / "groups-worker.ndjson").read_text())
+    assert {attempt.worker for task in trace.tasks.values() for attempt in task.attempts} == {"fast", "slow"}
+    assert {(attempt.number, attempt.state) for task in trace.tasks.values() for attempt in task.attempts} == {
+        (1, "SUCCESS")
+    }
