@@ -169,6 +169,8 @@ class Environment:
             return self._drive_until(condition, timeout_ns)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon or process.daemon)
+        if process.signals:  # one more came before the last one's handler raised
+            self._make_ready(process)
         try:
             while not wait.over:
                 self._switch_to_driver(process)
