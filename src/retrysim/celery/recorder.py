@@ -77,6 +77,8 @@ class Recorder:
         self._environment = environment
         self._trace = trace
         self._redact = redact
+        #: the broker's own: into which queues a message was put; without it, what a direct exchange would do
+        self.routed: dict[str, list[str]] | None = None
         self._attempts: Counter[str] = Counter()
         self._eta_ns: dict[str, tuple[int, int | None]] = {}  # task id -> (retries, ETA) of the last message
 
@@ -155,12 +157,18 @@ class Recorder:
                 at_ns=self._now,
                 task_id=headers["id"],
                 name=headers["task"],
-                queue=routing_key,
+                queue=self._queue_of(headers["id"], routing_key),
                 retries=retries,
                 eta_ns=eta_ns,
                 parent_id=headers.get("parent_id"),
             )
         )
+
+    def _queue_of(self, task_id: str, routing_key: str) -> str:
+        """Where a message that was sent lies now: one queue, or several with a comma, or none at all."""
+        if self.routed is None:
+            return routing_key
+        return ", ".join(dict.fromkeys(self.routed.pop(task_id, ())))
 
     def _on_received(self, sender: Any, request: Any = None, **_: Any) -> None:
         self._add(TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_in_workers_only, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.program import Program
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.signals import log_what_handlers_say
@@ -226,10 +228,23 @@ class Simulation:
         beat.start()
         return beat
 
+    def start_program(self, function: Callable[..., object], *args: Any, name: str | None = None) -> Program:
+        """Run ``function(*args)`` beside the workers, as a process of its own whose waits are virtual.
+
+        For a monitor, say, that captures events while the simulation runs: a thread of the test would wait in real
+        time. Like a beat it keeps no run alive. What it raises ends the run as an ``AppError``.
+        """
+        self._must_be_open()
+        named = str(name or getattr(function, "__name__", "program"))
+        program = Program(partial(function, *args), self.environment, self._broker, self._processes, name=named)
+        program.start()
+        return program
+
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
         self._must_run_nothing()
         broker = MemoryBroker(self.environment, self._rules, self._weather)
+        self._recorder.routed = broker.routed
         self._chosen_broker = broker  # none is needed: a message is delivered as it is sent
         self._eager = EagerRunner(self._host(app), broker, self.environment)
         self._undo.callback(self._eager.close)
@@ -254,6 +269,7 @@ class Simulation:
     def _choose_broker(self, kind: str) -> None:
         self._chosen_broker = broker = make_broker(kind, self.environment, self._rules, self._weather)
         broker.connect(self._undo)
+        self._recorder.routed = broker.routed
 
     def _must_be_open(self) -> None:
         if not self._open:
