@@ -1,6 +1,7 @@
 """Where messages go: exchanges of each type, and what the trace says of the queues that they came into."""
 
 import pytest
+from celery.exceptions import Reject
 from kombu import Exchange, Queue
 from kombu.common import Broadcast
 from semantics_apps import START, make_app
@@ -156,6 +157,25 @@ def test_a_router_of_the_app_sees_name_arguments_and_options(sim):
     sim.run()
 
     assert queues_of(sim) == ["short", "long"]
+
+
+def test_a_message_that_was_put_back_is_not_counted_to_the_retry_that_goes_elsewhere(sim):
+    app, tries = make_app(), []
+
+    @app.task(name="elsewhere", shared=False, bind=True, acks_late=True)
+    def elsewhere(self):
+        tries.append(1)
+        if len(tries) == 1:
+            raise Reject("again", requeue=True)
+        if len(tries) == 2:
+            raise self.retry(countdown=5, queue="late")
+
+    sim.start_worker(app, queues=["celery", "late"])
+    result = elsewhere.delay()
+    sim.run()
+
+    assert sim.task(result.id).state == "SUCCESS"
+    assert queues_of(sim) == ["celery", "late"]
 
 
 def test_a_retry_goes_where_its_task_came_from(sim):

@@ -85,6 +85,7 @@ class Recorder:
     def connect(self, undo: UndoStack) -> None:
         """Listen to Celery's signals until ``undo`` is unwound."""
         for signal, receiver in (
+            (signals.before_task_publish, self._on_sending),
             (signals.after_task_publish, self._on_sent),
             (signals.task_received, self._on_received),
             (signals.task_prerun, self._on_started),
@@ -146,6 +147,11 @@ class Recorder:
         return self._redact(text)[:_LONGEST_TEXT]
 
     # -- receivers -----------------------------------------------------------------------------------------------------
+
+    def _on_sending(self, sender: Any, headers: Any = None, **_: Any) -> None:
+        """What a broker has put back into its queue since the last sending is none of this one's."""
+        if headers and self.routed is not None:
+            self.routed.pop(headers.get("id", ""), None)
 
     def _on_sent(self, sender: Any, headers: Any = None, routing_key: str = "", **_: Any) -> None:
         if not headers or "id" not in headers:
