@@ -92,7 +92,7 @@ def test_a_task_expires_while_it_waits_for_a_slot(sim, app):
 
 def settlements(sim, monkeypatch):
     """What the broker is told of the messages of tasks, as it is told."""
-    told, channel = [], sim._broker.transport.Channel
+    told, channel = [], sim._crew.broker.transport.Channel
     ack, reject = channel.basic_ack, channel.basic_reject
 
     def basic_ack(self, *args, **kwargs):
@@ -336,6 +336,6 @@ def test_a_worker_that_mingles_learns_what_its_neighbours_have_revoked(sim, app)
     app.control.revoke("an-id", reply=True)
     second = sim.start_worker(app, name="second", without_mingle=False)
 
-    with sim._processes.inside(second):
+    with sim._crew.processes.inside(second):
         assert "an-id" in second.controller.state.revoked
     assert sim.elapsed < timedelta(seconds=5)

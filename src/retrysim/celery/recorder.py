@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from celery import signals
 from celery.utils.saferepr import saferepr
 
+from retrysim.celery.tracebacks import as_in_production
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Limits
@@ -77,8 +78,8 @@ class Recorder:
         self._environment = environment
         self._trace = trace
         self._redact = redact
-        #: the broker's own: into which queues a message was put; without it, what a direct exchange would do
-        self.routed: dict[str, list[str]] | None = None
+        #: what the broker notes: into which queues a message was put; where none does, what a direct exchange would do
+        self.routed: Callable[[], dict[str, list[str]] | None] = _nobody_notes
         self._attempts: Counter[str] = Counter()
         self._eta_ns: dict[str, tuple[int, int | None]] = {}  # task id -> (retries, ETA) of the last message
 
@@ -150,8 +151,9 @@ class Recorder:
 
     def _on_sending(self, sender: Any, headers: Any = None, **_: Any) -> None:
         """What a broker has put back into its queue since the last sending is none of this one's."""
-        if headers and self.routed is not None:
-            self.routed.pop(headers.get("id", ""), None)
+        routed = self.routed()
+        if headers and routed is not None:
+            routed.pop(headers.get("id", ""), None)
 
     def _on_sent(self, sender: Any, headers: Any = None, routing_key: str = "", **_: Any) -> None:
         if not headers or "id" not in headers:
@@ -172,9 +174,10 @@ class Recorder:
 
     def _queue_of(self, task_id: str, routing_key: str) -> str:
         """Where a message that was sent lies now: one queue, or several with a comma, or none at all."""
-        if self.routed is None:
+        routed = self.routed()
+        if routed is None:
             return routing_key
-        return ", ".join(dict.fromkeys(self.routed.pop(task_id, ())))
+        return ", ".join(dict.fromkeys(routed.pop(task_id, ())))
 
     def _on_received(self, sender: Any, request: Any = None, **_: Any) -> None:
         self._add(TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
@@ -228,7 +231,7 @@ class Recorder:
                 at_ns=self._now,
                 task_id=task_id,
                 exception=self._exception_text(exception),
-                traceback=self._redact(str(getattr(einfo, "traceback", "") or "")),
+                traceback=self._redact(as_in_production(str(getattr(einfo, "traceback", "") or ""))),
             )
         )
 
@@ -261,6 +264,10 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._hear(record)
+
+
+def _nobody_notes() -> None:
+    return None
 
 
 def runaway(name: str, task_id: str, attempts: int) -> Runaway:
