@@ -103,7 +103,7 @@ def test_a_task_that_waits_for_what_nobody_brings_is_a_deadlock(sim, submit, wai
         wait()
 
     submit(waits)
-    with pytest.raises(Deadlock, match=r"celery@worker-1 slot 1001 waits for .*(LOCK|Condition)"):
+    with pytest.raises(Deadlock, match=r"celery@worker-1 slot 1001\) waits for .*(LOCK|Condition)"):
         sim.run()
 
 
