@@ -158,7 +158,7 @@ def test_the_locks_of_a_killed_worker_are_reported(sim, app):
             return "never"
 
     first = sim.start_worker(app, queues=["one"])
-    holds.apply_async(queue="one")
+    held = holds.apply_async(queue="one")
     sim.run_for(1)
     first.kill()
     assert [(held.what, held.holder.name) for held in sim.locks_of_the_dead] == [
@@ -169,7 +169,8 @@ def test_the_locks_of_a_killed_worker_are_reported(sim, app):
     waits.apply_async(queue="two")
     with pytest.raises(Deadlock) as caught:
         sim.run()
-    assert "waits for test_bad_tasks.LOCK, which celery@worker-1 slot 1001 holds, which was killed" in str(caught.value)
+    holder = f"celery@worker-1 slot 1001 (task holds[{held.id[:8]}])"
+    assert f"waits for test_bad_tasks.LOCK, which {holder} holds, which was killed" in str(caught.value)
     assert str(caught.value).endswith("Killed with locks:\n  test_bad_tasks.LOCK is held by celery@worker-1 slot 1001")
 
 

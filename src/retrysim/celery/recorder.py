@@ -166,6 +166,8 @@ class Recorder:
         self._add(TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
 
     def _on_started(self, sender: Any, task_id: str = "", task: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.append(f"task {task.name}[{task_id[:8]}]")
         self._attempts[task_id] += 1
         attempt = self._attempts[task_id]
         self._add(
@@ -231,6 +233,8 @@ class Recorder:
         self._add(TaskRejected(at_ns=self._now, task_id=id, reason=reason, requeue=False))
 
     def _on_ended(self, sender: Any, task_id: str = "", state: str | None = None, retval: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.pop()
         if state == "IGNORED":
             self._add(TaskIgnored(at_ns=self._now, task_id=task_id))
         elif state == "REJECTED":

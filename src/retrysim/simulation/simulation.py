@@ -23,7 +23,7 @@ from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError
+from retrysim.errors import InputError
 from retrysim.faults import Message, MessageRule, Rules
 from retrysim.invariants import DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
 from retrysim.kernel import Environment, Limits, Streams
@@ -31,6 +31,7 @@ from retrysim.outcomes.verdict import raise_findings
 from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threading
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
+from retrysim.simulation.deadlock import deadlock, explanation
 from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.start import start_instant_ns
@@ -107,6 +108,7 @@ class Simulation:
             draw_task_ids(self._undo, self._streams["task ids"])
             joins_block_in_workers_only(self._undo, self.environment)
             self.environment.on_host = self._processes.enter
+            self.environment.explain = lambda: explanation(self.environment, self.locks_of_the_dead)
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
@@ -336,10 +338,8 @@ class Simulation:
         finally:
             observers.remove(look)
             self._note_end(idle)
-        if idle and (blocked := self.environment.blocked()):
-            names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
-            dead = "".join(f"\n  {held.what} is held by {held.holder.name}" for held in self.locks_of_the_dead)
-            raise Deadlock(f"nothing is left that could happen, but {names}" + (dead and f"\nKilled with locks:{dead}"))
+        if idle and self.environment.blocked():
+            raise deadlock(self.environment, self.locks_of_the_dead)
 
     def _note_end(self, idle: bool) -> None:
         blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()
