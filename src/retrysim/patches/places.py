@@ -10,7 +10,7 @@ import sysconfig
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 _OURS = str(Path(__file__).parents[1])
 _STANDARD = sysconfig.get_path("stdlib")
@@ -49,6 +49,12 @@ def library_call_in(frames: Sequence[FrameType]) -> str:
         if not frame.f_code.co_filename.startswith(_OURS):
             called = f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
     return called
+
+
+def is_installed(module: ModuleType) -> bool:
+    """Whether a module is the standard library's or an installed package's, not a file of the project."""
+    file = getattr(module, "__file__", None)
+    return file is None or file.startswith(_STANDARD) or _INSTALLED in file
 
 
 def module_of_caller() -> str:
