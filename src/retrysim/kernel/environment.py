@@ -267,6 +267,15 @@ class Environment:
         """Let ``run`` raise; for what is found out inside a process and concerns the whole run."""
         self._failure = error
 
+    def give_up(self, error: BaseException) -> None:
+        """Let ``run`` raise at once, from a signal handler on the stack of a process that blocks: it never goes on."""
+        process = self.current
+        assert process is not None
+        assert self._driver is not None
+        self.fail(error)
+        self.abandon(process)
+        self._driver.switch()
+
     def run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
         """Run until idle, until ``until()`` holds, or until an instant (then time stands at that instant).
 

@@ -46,7 +46,7 @@ def library_call_in(frames: Sequence[FrameType]) -> str:
     for frame in frames:
         if not _is_ours_or_standard(frame):
             break
-        if not frame.f_code.co_filename.startswith(_OURS):
+        if not is_ours(frame):
             called = f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
     return called
 
@@ -71,6 +71,10 @@ def outwards(frame: FrameType | None) -> list[FrameType]:
         frames.append(frame)
         frame = frame.f_back
     return frames
+
+
+def is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def _is_ours_or_standard(frame: FrameType) -> bool:

@@ -17,13 +17,14 @@ def standing_of(process: Process) -> list[str]:
     frames = outwards(process.greenlet.gr_frame)
     called = library_call_in(frames)
     awaited = process.wait.condition.name + (f", in {called}" if called else "")
+    return [*standing_at(process, frames[0], awaited), *(f"  {awaits}" for awaits in _awaits(process))]
+
+
+def standing_at(process: Process, frame: FrameType | None, awaited: str) -> list[str]:
+    """The same for a process that is at this frame, and waits for what it is told."""
     tasks = process.thread.tasks
     within = f"in {tasks[-1]}, " if tasks else ""
-    return [
-        f"{process.name} waits for {awaited}",
-        f"  {within}at {site_in(frames)}",
-        *(f"  {awaits}" for awaits in _awaits(process)),
-    ]
+    return [f"{process.name} waits for {awaited}", f"  {within}at {site_in(outwards(frame))}"]
 
 
 def _awaits(process: Process) -> list[str]:
