@@ -63,6 +63,7 @@ class Lock:
     """``threading.Lock``; ``what`` says to a person which one."""
 
     __slots__ = ("__weakref__", "_freed", "_locks", "_real", "_task", "holder", "what")
+    __module__ = "_thread"  # as the real one has it: trio asks
     kind = "threading.Lock"
 
     def __init__(self, locks: Locks, real: Any = None, what: str | None = None) -> None:
@@ -147,6 +148,7 @@ class RLock:
     """``threading.RLock``: its owner is a thread of the simulation, not the one that runs them all."""
 
     __slots__ = ("__weakref__", "_count", "_lock", "_locks")
+    __module__ = "_thread"
     kind = "threading.RLock"
 
     def __init__(self, locks: Locks, what: str | None = None) -> None:
