@@ -169,7 +169,7 @@ def _dict_descriptor(kind: Any) -> Any:
 
 @lru_cache(1024)
 def _slots(kind: Any) -> tuple[tuple[str, Any], ...]:
-    if issubclass(kind, type | ModuleType):
+    if issubclass(kind, type | ModuleType | FunctionType | MethodType):  # a function's globals are its module's
         return ()
     members = [(name, member) for base in kind.__mro__ for name, member in vars(base).items()]
     return tuple((name, member) for name, member in members if isinstance(member, MemberDescriptorType))
