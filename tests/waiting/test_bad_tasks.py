@@ -12,7 +12,7 @@ import pytest
 from celery import signals
 from celery.result import allow_join_result
 
-from retrysim import Deadlock
+from retrysim import Deadlock, Simulation
 from retrysim.trace import TaskFailed
 
 LOCK = threading.Lock()
@@ -95,6 +95,26 @@ def test_a_task_that_misbehaves_fails_and_the_worker_goes_on(sim, app, body):
     assert ENDS[body] in next(event.exception for event in sim.trace if isinstance(event, TaskFailed))
     assert len(LINES) == (body not in NO_LINE_MORE)
     assert after.get() == "done"
+
+
+@pytest.mark.parametrize("body", sorted(NO_LINE_MORE))
+def test_without_an_event_loop_too_another_pool_process_takes_the_place_of_one_that_is_lost(app, body):
+    with Simulation(broker="memory") as sim:
+
+        @app.task(name="misbehaves", shared=False)
+        def misbehaves():
+            return BODIES[body]()
+
+        @app.task(name="good", shared=False)
+        def good():
+            return "done"
+
+        sim.start_worker(app, concurrency=1)
+        bad, after = misbehaves.delay(), good.delay()
+        sim.run()
+
+        assert sim.task(bad.id).failure.exception == ENDS[body]
+        assert after.get() == "done"
 
 
 def test_sys_exit_ends_the_pool_process_and_another_takes_its_place(sim, app):
