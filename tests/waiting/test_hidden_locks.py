@@ -223,3 +223,24 @@ def test_a_real_thread_that_has_the_lock_is_waited_for_where_that_is_allowed(awa
             return now()
 
     assert submit(waits).get() == 0.0
+
+
+class Worker(threading.Thread):
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.lock, self.go = threading.Lock(), threading.Event()
+
+    def run(self):
+        self.go.wait(60)
+
+
+def test_a_real_thread_keeps_the_lock_by_which_it_is_joined(monkeypatch):
+    worker = Worker()
+    monkeypatch.setitem(globals(), "WORKER", [worker])
+    real = worker.lock
+    worker.start()
+    with Simulation():
+        assert worker.lock is not real
+        worker.go.set()
+        worker.join()
+        assert not worker.is_alive()

@@ -19,7 +19,7 @@ from typing import Any
 from retrysim.patches.locks import Lock, Locks, stand_in
 from retrysim.patches.locks import RLock as OurRLock
 from retrysim.patches.places import is_installed
-from retrysim.patches.reachable_locks import Place, locks_below
+from retrysim.patches.reachable_locks import OF_THE_INTERPRETER, Place, locks_below
 from retrysim.undo import UndoStack
 
 _LEFT_ALONE = frozenset(sys.stdlib_module_names) | {
@@ -97,7 +97,7 @@ def _locks_in(owner: Any, label: str) -> Iterator[Place]:
     except Exception:  # without a __dict__; or a proxy, of something that is not there
         return
     for name, value in attributes:
-        if issubclass(type(value), _KINDS):
+        if issubclass(type(value), _KINDS) and name != OF_THE_INTERPRETER:
             yield Place(owner, name, f"{label}.{name}")
 
 

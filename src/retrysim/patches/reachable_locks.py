@@ -17,6 +17,8 @@ from typing import Any
 
 from retrysim.undo import UndoStack
 
+#: By which a real thread is joined.
+OF_THE_INTERPRETER = "_tstate_lock"
 _FIXED: Any = (tuple, set, frozenset)
 _CHANGED: Any = (dict, list, deque)
 _CONTAINERS: Any = (*_CHANGED, *_FIXED)
@@ -121,7 +123,8 @@ def _members(value: Any) -> Iterator[_Member]:
         yield (value.__func__,), 0, "[function]", value.__func__
     if kind not in _CONTAINERS:
         for name, member in _attributes(value).items():
-            yield value, name, f".{name}", member
+            if name != OF_THE_INTERPRETER:
+                yield value, name, f".{name}", member
 
 
 def _iterator_of(kind: type) -> Any:
