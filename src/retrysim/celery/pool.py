@@ -76,6 +76,11 @@ class TaskPool(BasePool):  # type: ignore[misc]
         """What the next slot runs on; ``None`` is the worker's own."""
         return None
 
+    @property
+    def soft_limit_signals(self) -> int:
+        """How many times a child is told of its soft time limit."""
+        return 1
+
     def count_job(self) -> int:
         """The number of the next job, as billiard's log has it."""
         return next(self._jobs)

@@ -60,6 +60,11 @@ class Pool(Protocol):
 
     def count_job(self) -> int: ...
 
+    @property
+    def soft_limit_signals(self) -> int:
+        """How many times the parent tells a child of its soft time limit."""
+        ...
+
 
 class Slot:
     """One pool process of a worker."""
@@ -156,9 +161,15 @@ class Slot:
 
     def _on_soft_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_soft_timeout``: tell the request, raise in the child."""
-        if self.job is job and not self.gone:
-            tell(job.on_timeout, soft=True, timeout=job.soft_limit)
-            self._environment.interrupt(self.process, SoftTimeLimitExceeded())
+        for _ in range(self.pool.soft_limit_signals):
+            if self.job is job and not self.gone:
+                tell(job.on_timeout, soft=True, timeout=job.soft_limit)
+                self._environment.signal(self.process, partial(self._raise_soft_limit, job))
+
+    def _raise_soft_limit(self, job: Job) -> None:
+        """The child's handler of SIGUSR1."""
+        if self.job is job:
+            raise SoftTimeLimitExceeded
 
     def _on_hard_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_hard_timeout``: fail the job, tell the request, kill the child."""

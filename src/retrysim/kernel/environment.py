@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 
 from retrysim.clock import VirtualClock
 from retrysim.durations import format_duration
-from retrysim.errors import Deadlock
+from retrysim.errors import Deadlock, InputError
 from retrysim.kernel.condition import Condition
 from retrysim.kernel.interrupts import Interrupt, routed_interrupts
 from retrysim.kernel.limits import Limits, Meter
@@ -171,6 +171,8 @@ class Environment:
             return self._drive_until(condition, timeout_ns)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon or process.daemon)
+        if process.signals:  # one more came before the last one's handler raised
+            self._make_ready(process)
         try:
             while not wait.over:
                 self._switch_to_driver(process)
@@ -269,6 +271,11 @@ class Environment:
 
         Raises ``Runaway`` when a limit is crossed, and whatever a signal handler raises meanwhile.
         """
+        if not self.owns_thread:
+            raise InputError(
+                "a thread that runs in real time waits for what happens in virtual time: "
+                "instead of the thread, start its function by sim.start_program(function)"
+            )
         assert self._driver is None, "run() inside run()"
         self._driver = getcurrent()
         self._stopping = False

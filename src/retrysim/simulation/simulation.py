@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import known_kind
 from retrysim.celery.hosting import draw_task_ids, joins_block_in_workers_only
+from retrysim.celery.program import Program
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.signals import log_what_handlers_say
@@ -75,6 +77,7 @@ class Simulation(RunView):
         self._reality = Reality(self.environment, *allow, strict=strict)
         self._network = Network(self.trace, self.environment, self._reality, strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
+        self._recorder.routed = lambda: self._crew.routed
         self._network.attempt_of = self._recorder.attempt_of
         self._open = False
         self._failed = False
@@ -180,6 +183,15 @@ class Simulation(RunView):
         """
         self._must_be_open()
         return self._crew.start_beat(app)
+
+    def start_program(self, function: Callable[..., object], *args: Any, name: str | None = None) -> Program:
+        """Run ``function(*args)`` beside the workers, as a process of its own whose waits are virtual.
+
+        For a monitor, say, that captures events while the simulation runs: a thread of the test would wait in real
+        time. Like a beat it keeps no run alive. What it raises ends the run as an ``AppError``.
+        """
+        self._must_be_open()
+        return self._crew.start_program(partial(function, *args), str(name or getattr(function, "__name__", "program")))
 
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
