@@ -106,14 +106,6 @@ def give_up_softly():
 
 
 @app.task(soft_time_limit=20)
-def clean_up_after_the_limit():
-    try:
-        time.sleep(60)
-    except SoftTimeLimitExceeded:
-        time.sleep(10)
-
-
-@app.task(soft_time_limit=20)
 def be_interrupted():
     time.sleep(60)
 
