@@ -1,6 +1,8 @@
 """Tasks that do what Celery's manual says one can do: what becomes of them is the same on a real worker, or a bug."""
 
 import os
+import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +10,7 @@ import requests
 from celery import Celery, chain, chord, group
 from celery.canvas import StampingVisitor
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from greenlet import GreenletExit
 from kombu import Exchange, Queue
 
 app = Celery("conformance", broker="redis://localhost:6379/0", backend="redis://localhost:6379/0", set_as_current=False)
@@ -103,14 +106,6 @@ def give_up_softly():
 
 
 @app.task(soft_time_limit=20)
-def clean_up_after_the_limit():
-    try:
-        time.sleep(60)
-    except SoftTimeLimitExceeded:
-        time.sleep(10)
-
-
-@app.task(soft_time_limit=20)
 def be_interrupted():
     time.sleep(60)
 
@@ -186,6 +181,55 @@ def start_chain():
 @app.task
 def start_group():
     group(add.s(1, 2), fail.s(), succeed_after.s(2))()
+
+
+class Unpicklable(Exception):  # noqa: N818
+    def __init__(self, text):
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+@app.task
+def raise_what_cannot_be_pickled():
+    raise Unpicklable("no")
+
+
+@app.task
+def return_what_cannot_be_serialised():
+    return object()
+
+
+@app.task
+def exit_at_once(code):
+    os._exit(code)
+
+
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def exit_at_once_the_first_time(key):
+    """Which time it is, is kept by the one thing that outlives a pool process here: whether it was delivered before."""
+    if not exit_at_once_the_first_time.request.delivery_info.get("redelivered"):
+        os._exit(3)
+    return key
+
+
+@app.task
+def exit_the_interpreter():
+    sys.exit(3)
+
+
+@app.task(acks_late=True)
+def exit_the_interpreter_late():
+    sys.exit(3)
+
+
+@app.task
+def be_interrupted_by_the_keyboard():
+    raise KeyboardInterrupt
+
+
+@app.task
+def end_the_greenlet():
+    raise GreenletExit("bye")
 
 
 @app.task

@@ -119,7 +119,7 @@ def test_a_warm_shutdown_waits_for_what_runs_and_gives_waiting_retries_back(sim,
 @pytest.mark.parametrize(("told_to_stop", "state"), [(False, "SUCCESS"), (True, "FAILURE")])
 @pytest.mark.skipif(CELERY < (5, 7), reason="the timers of a hub do not fire during a shutdown before Celery 5.7")
 def test_a_soft_limit_during_a_warm_shutdown_comes_twice(sim, told_to_stop, state):
-    """As a real worker's does (conformance/65): what a task does when it is told is interrupted, too."""
+    """As a real worker's mostly does: what a task does when it is told is interrupted, too."""
     app = make_app()
 
     @app.task(name="clean_up", shared=False, soft_time_limit=20)

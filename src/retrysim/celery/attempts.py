@@ -52,11 +52,6 @@ class Attempts:
         """The number of the attempt that runs with this request, if one does."""
         return None if request is None else self._of_request.get(request)
 
-    def task_of(self, process: object) -> str | None:
-        """The id of the task whose body this process runs, if it is one."""
-        running = ((task_id, one) for task_id, attempts in self._running.items() for one in attempts)
-        return next((task_id for task_id, one in running if one.process is process), None)
-
     def ended(
         self, request: Any, task_id: str, worker: str, teller: RunsTasks | None, *, running: bool = False
     ) -> int | None:
@@ -64,8 +59,8 @@ class Attempts:
         number = self.of(request)
         if number is None:
             of_worker = [one for one in self._running[task_id] if one.worker == worker]
-            ended = [one for one in of_worker if running or one.process is teller or one.process.gone]
-            number = ended[0].number if ended else None
+            ended = [one for one in of_worker if one.process is teller or one.process.gone]
+            number = next((one.number for one in ended or (of_worker if running else [])), None)
         self._running[task_id] = [one for one in self._running[task_id] if one.number != number]
         if not self._running[task_id]:
             del self._running[task_id]

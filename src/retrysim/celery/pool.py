@@ -94,7 +94,8 @@ class TaskPool(BasePool):  # type: ignore[misc]
 
     def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
         """A child is no more."""
-        self.environment.spawn(lambda: self.bury(slot, tell_loss), name=f"{self.worker_name} supervisor")
+        name, host = f"{self.worker_name} supervisor", slot.process.host
+        self.environment.spawn(lambda: self.bury(slot, tell_loss), name=name, host=host)
 
     def bury(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
         tell_loss()

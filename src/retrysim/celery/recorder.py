@@ -119,14 +119,10 @@ class Recorder:
         """Which attempt of the task is the one that runs here."""
         return self._attempts.of(task.request)
 
-    def task_of(self, process: Any) -> str | None:
-        """The id of the task whose body a process runs, if it is one."""
-        return self._attempts.task_of(process)
-
     def _ended(self, task_id: str, request: Any = None, *, running: bool = False) -> dict[str, Any]:
         """What every outcome has; ``request`` is that of the body, where the body's own process tells.
 
-        ``running``: the body runs still, and is about to be ended.
+        ``running``: it may be a body that its process runs still, and is about to end or has ended without a word.
         """
         process = self._environment.current if self._environment.owns_thread else None
         worker = "" if process is None else str(process.host)
@@ -185,6 +181,8 @@ class Recorder:
         self._add(events.TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
 
     def _on_started(self, sender: Any, task_id: str = "", task: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.append(f"task {task.name}[{task_id[:8]}]")
         worker, attempt = _short(task.request.hostname or "eager"), self._attempts.next(task_id)
         begun = events.TaskStarted(at_ns=self._now, task_id=task_id, name=task.name, worker=worker, attempt=attempt)
         counted = self._trace.append(begun)
@@ -223,7 +221,7 @@ class Recorder:
     def _on_failed(self, sender: Any, task_id: str = "", exception: Any = None, einfo: Any = None, **_: Any) -> None:
         self._add(
             events.TaskFailed(
-                **self._ended(task_id, sender.request),
+                **self._ended(task_id, sender.request, running=True),
                 exception=self._exception_text(exception),
                 traceback=self._redact(as_in_production(str(getattr(einfo, "traceback", "") or ""))),
             )
@@ -245,6 +243,8 @@ class Recorder:
         self._add(events.TaskRejected(**self._ended(id), reason=reason, requeue=False))
 
     def _on_ended(self, sender: Any, task_id: str = "", state: str | None = None, retval: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.pop()
         if state == "IGNORED":
             self._add(events.TaskIgnored(**self._ended(task_id, sender.request)))
         elif state == "REJECTED":

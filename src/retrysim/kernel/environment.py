@@ -50,6 +50,8 @@ class Environment:
         self._threads = itertools.count(1)
         #: no process runs any more, and none will
         self.over = False
+        #: what a person should know when the test waits in vain
+        self.explain: Callable[[], str] = str
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class Environment:
         self._begin(wait, timeout_ns, daemon=False)
         self.run(until=lambda: wait.over)
         if not wait.over:
-            raise Deadlock(f"the test waits for {condition.name}, but nothing is left that could bring it")
+            raise self.in_vain(f"the test waits for {condition.name}, but nothing is left that could bring it")
         return wait.notified
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -254,6 +256,15 @@ class Environment:
     def fail(self, error: BaseException) -> None:
         """Let ``run`` raise; for what is found out inside a process and concerns the whole run."""
         self._failure = error
+
+    def give_up(self, error: BaseException) -> None:
+        """Let ``run`` raise at once, from a signal handler on the stack of a process that blocks: it never goes on."""
+        process = self.current
+        assert process is not None
+        assert self._driver is not None
+        self.fail(error)
+        self.abandon(process)
+        self._driver.switch()
 
     def run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
         """Run until idle, until ``until()`` holds, or until an instant (then time stands at that instant).
@@ -366,6 +377,14 @@ class Environment:
     def blocked(self) -> list[Process]:
         """The processes that wait, without a timeout, for what no schedule will bring; services left out."""
         return [p for p in self._processes.values() if p.wait is not None and not p.service]
+
+    def blocked_threads_of(self, process: Process) -> list[Process]:
+        """The threads of a process that wait for what no schedule will bring."""
+        return [p for p in self._processes.values() if p.owner is process and p.wait is not None and not p.due]
+
+    def in_vain(self, text: str) -> Deadlock:
+        """The error of a test that waits for what can never come, with what is known of the reason."""
+        return Deadlock(text + self.explain())
 
 
 def _nothing(_told: object) -> None:

@@ -18,7 +18,7 @@ from retrysim.fakes.fake import Fake
 from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Message, Returned, Trouble
-from retrysim.trace import ApiCalled, Event, TaskOutcome, TaskRevoked, TaskStarted
+from retrysim.trace import ApiCalled, Event, TaskFailed, TaskOutcome, TaskRevoked, TaskStarted
 from retrysim.trace.secrets import redactor
 
 #: The fields of events that may hold a secret.
@@ -129,9 +129,11 @@ class Collector:
     def _of_its_attempt(self, event: TaskOutcome, pid: int) -> TaskOutcome:
         """With the attempt that it ends: the body's process names it, the main one tells of a process that is gone."""
         if event.attempt is None:
-            running = ((number, of) for (task, number), (_, of) in self._running.items() if task == event.task_id)
+            running = [(number, of) for (task, number), (_, of) in self._running.items() if task == event.task_id]
+            surely = [number for number, of in running if of == pid or not _lives(of)]
             terminated = isinstance(event, TaskRevoked) and event.terminated
-            told = next((number for number, of in running if terminated or of == pid or not _lives(of)), None)
+            silent = isinstance(event, TaskFailed)  # GreenletExit ends a body that says nothing itself
+            told = next(iter(surely or [number for number, _ in running if terminated or silent]), None)
             event = replace(event, attempt=told)
         self._running.pop((event.task_id, event.attempt or 0), None)
         return event

@@ -27,7 +27,7 @@ from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threadin
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.crew import Crew
-from retrysim.simulation.deadlock import deadlock
+from retrysim.simulation.deadlock import deadlock, explanation
 from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.run_view import RunView
@@ -96,6 +96,7 @@ class Simulation(RunView):
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             joins_block_in_workers_only(self._undo, self.environment)
+            self.environment.explain = lambda: explanation(self.environment, self.locks_of_the_dead)
             self.environment.standpoint.on_host = self._crew.processes.enter
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
@@ -275,8 +276,8 @@ class Simulation(RunView):
         finally:
             observers.remove(look)
             self._note_end(idle)
-        if idle and (blocked := self.environment.blocked()):
-            raise deadlock(self.trace, blocked, self._recorder.task_of, self.locks_of_the_dead)
+        if idle and self.environment.blocked():
+            raise deadlock(self.environment, self.locks_of_the_dead)
 
     def _note_end(self, idle: bool) -> None:
         blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()
