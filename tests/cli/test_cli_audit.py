@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from xml.etree import ElementTree
 
 import pytest
 from celery import _state
+
+from retrysim.celery import imports
 
 APP = """\
 from celery import Celery
@@ -54,6 +57,7 @@ sync_stock        5           15m  0%  0%    0%  100%  100%
 
 What these do depends on what their bodies meet. Write a test for each:
   retrysim new shop_tasks.send_mail --app shop_tasks
+or see all of them: retrysim audit shop_tasks --tests
 
 Only retry policies ran, on a simulated worker: each body was replaced by one
 that fails, and hooks, routers, signal receivers and bootsteps were left out.
@@ -80,6 +84,7 @@ def shop(tmp_path, monkeypatch):
     (tmp_path / "shop_tasks.py").write_text(APP)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "shop_tasks", raising=False)
+    monkeypatch.delitem(imports._imports(), "shop_tasks", raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +206,87 @@ def test_a_module_that_cannot_be_imported_exits_2(retrysim, tmp_path, monkeypatc
 
     assert ended.code == 2
     assert ended.err == ("the app 'broken_app' cannot be imported: ValueError: no DATABASE_URL (broken_tasks.py:1)\n")
+
+
+SMALL_CONTEST = (
+    "--policies",
+    "--tasks",
+    "4",
+    "--limit",
+    "2 per minute",
+    "--seeds",
+    "1",
+    "--copies",
+    "2",
+    "--jobs",
+    "1",
+)
+
+
+def test_the_policies_are_drawn_in_a_file(retrysim, shop, tmp_path):
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--svg", "policies.svg", "--json")
+
+    drawn = ElementTree.parse(tmp_path / "policies.svg").getroot()
+    names = {one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text") if one.get("class") == "name"}
+    standings = json.loads(ended.out)["contest"]["policies"]
+    assert ended.code == 0
+    assert names == {
+        one["policy"].removeprefix("shop_tasks.") + (" (yours)" if one["own"] else "") for one in standings
+    }
+    assert len(names) == 10
+
+
+def test_a_drawing_without_policies_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--svg", "policies.svg")
+
+    assert ended.code == 2
+    assert ended.err.endswith("Error: --svg draws the policies side by side: expected --policies, too\n")
+
+
+def test_a_drawing_that_cannot_be_written_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--svg", "nowhere/policies.svg")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        2,
+        "nowhere/policies.svg: expected a place that can be written to; No such file or directory",
+    )
+
+
+TEST = '''\
+"""What the retries of shop_tasks.send_mail do, in virtual time."""
+
+from shop_tasks import send_mail
+
+
+def test_send_mail_loses_nothing(sim):
+    sim.start_worker("shop_tasks", concurrency=4)
+
+    for _ in range(8):
+        send_mail.delay(to=1)
+    sim.run()
+
+    assert sim.states == {"FAILURE": 8}  # what it did; say what it should do
+    # sim.check() says what is wrong with it
+'''
+
+
+def test_the_tests_of_what_retries_by_hand_are_printed(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--tests", "--copies", "2", "--jobs", "1")
+
+    assert ended.out.endswith(f"\n\n# {' shop_tasks.send_mail '.center(76, '-')}\n{TEST}")
+
+
+def test_the_tests_are_part_of_the_answer_for_a_machine_and_for_a_ticket(retrysim, shop):
+    told = retrysim("audit", "shop_tasks", "--tests", "--json", "--copies", "2", "--jobs", "1")
+    ticket = retrysim("audit", "shop_tasks", "--tests", "--markdown", "--copies", "2", "--jobs", "1")
+
+    assert {task["task"]: task["test"] for task in json.loads(told.out)["tasks"] if task["test"]} == {
+        "shop_tasks.send_mail": TEST
+    }
+    assert ticket.out.endswith(f"\n\n### A test of `shop_tasks.send_mail`\n\n```python\n{TEST}```\n")
+
+
+def test_the_printed_test_is_what_new_writes(retrysim, shop, tmp_path):
+    retrysim("new", "send_mail", "--app", "shop_tasks")
+
+    assert (tmp_path / "test_send_mail_retries.py").read_text() == TEST

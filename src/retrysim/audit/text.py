@@ -146,3 +146,4 @@ def _by_hand(report: AppReport) -> Iterable[RenderableType]:
     yield Text("\nWhat these do depends on what their bodies meet. Write a test for each:")
     for task in wanting:
         yield Text(f"  retrysim new {task.name} --app {report.app}", style="bold")
+    yield Text(f"or see all of them: retrysim audit {report.app} --tests")

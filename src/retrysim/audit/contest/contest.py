@@ -69,6 +69,11 @@ class Contest:
         good = [standing for standing in self.standings if standing.lost.most == 0]
         return min(good, key=lambda one: (one.drained.most, one.refused.most), default=None)
 
+    @property
+    def horizon_ns(self) -> int:
+        """How far calls are drawn: to the end of the last window that the workload needs."""
+        return self.workload.windows * self.workload.limit.window_ns
+
     def as_json(self) -> dict[str, Any]:
         workload = self.workload
         return {
