@@ -61,7 +61,8 @@ or see all of them: retrysim audit shop_tasks --tests
 
 Only retry policies ran, on a simulated worker: each body was replaced by one
 that fails, and hooks, routers, signal receivers and bootsteps were left out.
-Windows are closed from the first attempt on.
+What the app's broker does to a message that waits long is judged by its
+settings, not played. Windows are closed from the first attempt on.
 """
 
 MARKDOWN = """\
@@ -75,7 +76,8 @@ MARKDOWN = """\
 one of 15m costs every task
 
 Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, \
-signal receivers and bootsteps were left out. Windows are closed from the first attempt on.
+signal receivers and bootsteps were left out. What the app's broker does to a message that waits long is judged by \
+its settings, not played. Windows are closed from the first attempt on.
 """
 
 

@@ -13,6 +13,9 @@ from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
 def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path):
     play(page, tmp_path)
 
+    for drawn in tmp_path.glob("*.svg"):  # to draw it anew: run the command of the page
+        assert drawn.read_text() == (DOCS / "pictures" / drawn.name).read_text(), drawn.name
+
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_every_link_to_a_file_leads_somewhere(page):
