@@ -165,6 +165,7 @@ def test_thresholds_that_hold_exit_0(retrysim, shop):
             "'lost(15m) > 0%' or 'span < 15 minutes', or a kind of finding; did you mean 'edge'?",
         ),
         ("lost(15m) > lots", "--fail-if 'lost(15m) > lots': 'lots' is no share: expected one such as 10%"),
+        ("lost(15m) > 300%", "--fail-if 'lost(15m) > 300%': '300%' is no share: expected one such as 10%"),
         ("retries < few", "--fail-if 'retries < few': 'few' is no number of retries: expected a whole number"),
         (
             "span < 3 parsecs",
@@ -238,11 +239,98 @@ def test_the_policies_are_drawn_in_a_file(retrysim, shop, tmp_path):
     assert len(names) == 10
 
 
-def test_a_drawing_without_policies_exits_2(retrysim, shop):
-    ended = retrysim("audit", "shop_tasks", "--svg", "policies.svg")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--svg", "p.svg"),
+        ("--tasks", "4"),
+        ("--limit", "2/s"),
+        ("--max-retries", "3"),
+        ("--policy", "a:b"),
+        ("--seeds", "3"),
+    ],
+)
+def test_what_says_more_about_the_policies_wants_them(retrysim, shop, options):
+    ended = retrysim("audit", "shop_tasks", *options)
 
     assert ended.code == 2
-    assert ended.err.endswith("Error: --svg draws the policies side by side: expected --policies, too\n")
+    assert ended.err.endswith(f"Error: {options[0]} says more about --policies: expected --policies, too\n")
+
+
+WAITS = """\
+def raises(retries, reset_in):
+    raise ValueError("no idea")
+
+def gives_text(retries, reset_in):
+    return "soon"
+
+def goes_back(retries, reset_in):
+    return -5
+
+def gives_up(retries, reset_in):
+    return 0 if retries == 0 else float("nan")
+
+number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("raises", "(0, 60) raised ValueError: no idea"),
+        ("gives_text", "(0, 60) gave 'soon': expected seconds, a number of at least 0"),
+        ("goes_back", "(0, 60) gave -5: expected seconds, a number of at least 0"),
+        ("gives_up", "(1, 60) gave nan: expected seconds, a number of at least 0"),
+        ("number", "(0, 60) raised TypeError: 'int' object is not callable"),
+    ],
+)
+def test_a_policy_that_says_no_seconds_exits_2(retrysim, shop, tmp_path, monkeypatch, function, message):
+    (tmp_path / "strange_waits.py").write_text(WAITS)
+    monkeypatch.delitem(sys.modules, "strange_waits", raising=False)
+
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--policy", f"strange_waits:{function}")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (2, f"--policy 'strange_waits:{function}': {message}")
+
+
+def test_a_policy_that_cannot_be_imported_exits_2(retrysim, shop, tmp_path):
+    (tmp_path / "broken_waits.py").write_text("def wait(:\n")
+
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--policy", "broken_waits:wait")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        "--policy 'broken_waits:wait' cannot be imported: SyntaxError: invalid syntax (broken_waits.py, line 1)"
+    )
+
+
+def test_a_limit_that_is_none_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--policies", "--limit", "lots", "--copies", "2", "--jobs", "1")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        2,
+        "--limit 'lots': 'lots' is no rate: expected a whole number and a window, such as "
+        '"180 per 15 minutes", "5/15min" or "1 per second"',
+    )
+
+
+def test_a_name_that_the_module_has_not_is_told(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks:celery")
+
+    assert ended.code == 2
+    assert ended.err.endswith("the module 'shop_tasks' has no app 'celery'; it has 'app'\n")
+
+
+def test_an_app_with_a_wrong_syntax_is_told_with_its_place(retrysim, tmp_path, monkeypatch):
+    (tmp_path / "half_an_app.py").write_text("x = 1\napp = Celery(\n")
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit", "half_an_app")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "the app 'half_an_app' cannot be imported: SyntaxError: '(' was never closed (half_an_app.py:2)\n",
+    )
 
 
 def test_a_drawing_that_cannot_be_written_exits_2(retrysim, shop):

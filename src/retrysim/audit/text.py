@@ -146,5 +146,5 @@ def _by_hand(report: AppReport) -> Iterable[RenderableType]:
         return
     yield Text("\nWhat these do depends on what their bodies meet. Write a test for each:")
     for task in wanting:
-        yield Text(f"  retrysim new {task.name} --app {report.app}", style="bold")
+        yield Text(f"  retrysim new {task.name} --app {report.app}", style="bold", no_wrap=True, overflow="ignore")
     yield Text(f"or see all of them: retrysim audit {report.app} --tests")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retrysim.cli.companions import only_with
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
 from retrysim.errors import InputError
@@ -17,6 +18,7 @@ from retrysim.errors import InputError
 if TYPE_CHECKING:
     from retrysim.audit import AppReport
     from retrysim.audit.contest import Contest
+    from retrysim.ratelimit.rate import Rate
 
 _EPILOG = """\b
 Examples:
@@ -41,7 +43,15 @@ Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wr
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
 @click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand: plays it.")
 @click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
-@click.option("--tasks", "number", metavar="N", default=400, show_default=True, help="... of so many tasks at once.")
+@click.option(
+    "--tasks",
+    "number",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="... of so many tasks at once.",
+)
 @click.option("--limit", default="180 per 15 minutes", show_default=True, help="... against this limit.")
 @click.option("--max-retries", default="3", show_default=True, help="... with so many retries, or `none`: no end.")
 @click.option("--policy", "callables", metavar="MODULE:FUNCTION", multiple=True, help="... and under this one, too.")
@@ -82,8 +92,8 @@ def audit(
     its retry policies."""
     if as_json and as_markdown:
         raise click.UsageError("expected --json or --markdown, not both")
-    if svg is not None and not policies:
-        raise click.UsageError("--svg draws the policies side by side: expected --policies, too")
+    if not policies:
+        only_with("--policies", ("number", "limit", "max_retries", "callables", "seeds", "svg"))
     with one_message(with_traceback=traceback), current_folder_importable():
         from retrysim.audit import audit as audit_app
         from retrysim.audit.threshold import parse_threshold
@@ -115,12 +125,20 @@ def _contest(
 ) -> Contest:
     from retrysim.audit.contest import Workload, contestants, hold
     from retrysim.cli.terminal import progress
-    from retrysim.ratelimit.rate import Rate
 
-    workload = Workload(tasks=number, limit=Rate.parse(limit), max_retries=_retries(max_retries))
+    workload = Workload(tasks=number, limit=_rate(limit), max_retries=_retries(max_retries))
     those = contestants(report, callables)
     with progress("contest") as on_progress:
         return hold(report.app, workload, those, seeds=seeds, jobs=jobs, on_progress=on_progress)
+
+
+def _rate(text: str) -> Rate:
+    from retrysim.ratelimit.rate import Rate
+
+    try:
+        return Rate.parse(text)
+    except InputError as error:
+        raise InputError(f"--limit {text!r}: {error}") from None
 
 
 def _retries(text: str) -> int | None:

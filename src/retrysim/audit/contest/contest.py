@@ -9,13 +9,15 @@ from typing import Any
 from retrysim.audit.chain import Spread
 from retrysim.audit.contest.heat import Contestant, Result, run
 from retrysim.audit.contest.waiting import ALL, named
-from retrysim.audit.contest.workload import Workload
+from retrysim.audit.contest.workload import Refusal, Workload
 from retrysim.audit.processes import cores, in_processes
 from retrysim.audit.report import AppReport
 from retrysim.durations import SECOND, format_duration
 
 #: How many different policies of the app's own tasks take part.
 _MOST_OWN = 5
+#: What a user's function is asked before anything is played.
+_TRIAL = Refusal(retries=0, reset_in=60.0, refused_before=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def contestants(report: AppReport, callables: Sequence[str]) -> list[Contestant]
                 own_policy = Contestant(name=row.label, task=task.name, key=row.label)
                 own.setdefault(row.coverage.chains[0].attempts_ns, own_policy)
     for name in callables:
-        named(name)
+        named(name).wait(_TRIAL, Workload())
     return [*list(own.values())[:_MOST_OWN], *(Contestant(name=name) for name in (*ALL, *callables))]
 
 
