@@ -38,3 +38,11 @@ def test_the_workflow_to_copy_is_one():
     [workflow] = [block.text for block in blocks(DOCS / "how-to/run-in-ci.md") if block.language == "yaml"]
 
     assert list(YAML(typ="safe").load(workflow)["jobs"]) == ["retries"]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: str(page.relative_to(ROOT)))
+def test_an_address_outside_can_be_clicked_and_is_checked(page):
+    """Sphinx's check of links sees what is one: `<https://...>` or `[...](https://...)`."""
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.M | re.S)
+
+    assert re.findall(r"(?<![<(])\bhttps?://[^\s)>]+", text) == []

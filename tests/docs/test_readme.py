@@ -43,7 +43,7 @@ def test_the_reference_lists_every_dialect_with_its_source_and_date():
 
     for file in (ROOT / "src/retrysim/fakes/data/dialects").glob("*.toml"):
         dialect = tomllib.loads(file.read_text())
-        assert f"| {dialect['source']} | {dialect['date']} |" in page, file.name
+        assert f"| <{dialect['source']}> | {dialect['date']} |" in page, file.name
 
 
 def test_the_scenario_of_the_readme_passes():
