@@ -8,6 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
 
+from retrysim.pytest_plugin import settings
+
 
 @pytest.mark.parametrize("page", played_pages(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path):
@@ -46,3 +48,13 @@ def test_an_address_outside_can_be_clicked_and_is_checked(page):
     text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.M | re.S)
 
     assert re.findall(r"(?<![<(])\bhttps?://[^\s)>]+", text) == []
+
+
+def test_every_option_and_setting_of_the_plugin_has_a_row(pytestconfig):
+    page = (DOCS / "reference/pytest.md").read_text()
+    options = {option for action in pytestconfig._parser._anonymous.options for option in action.names()}
+    options |= {name for group in pytestconfig._parser._groups for one in group.options for name in one.names()}
+
+    rows = set(re.findall(r"^\| `(--retrysim-[\w-]+|\w+)", page, re.M))
+
+    assert rows == {name for name in options if name.startswith("--retrysim-")} | set(settings._KINDS)
