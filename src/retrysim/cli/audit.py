@@ -41,7 +41,7 @@ Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wr
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
-@click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand: plays it.")
+@click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand.")
 @click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
 @click.option(
     "--tasks",
@@ -89,7 +89,7 @@ def audit(
     traceback: bool,
 ) -> None:
     """Say how long an outage each task's retry policy outlives. APP is what `celery -A` takes; nothing of it runs but
-    its retry policies."""
+    its retry policies (with --tests, the bodies of tasks that retry by hand, too)."""
     if as_json and as_markdown:
         raise click.UsageError("expected --json or --markdown, not both")
     if not policies:
