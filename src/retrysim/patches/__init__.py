@@ -8,6 +8,7 @@ from retrysim.patches.locks import HeldLock
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.reality import Reality
 from retrysim.patches.standard_library import virtual_clocks, virtual_standard_library
+from retrysim.patches.standing import standing_of
 from retrysim.patches.threads_of_a_test import virtual_threads_of_a_test
 from retrysim.patches.virtual_threading import virtual_threading
 from retrysim.patches.waits import virtual_condition_waits
@@ -16,6 +17,7 @@ __all__ = [
     "HeldLock",
     "Reality",
     "monotonic_ns",
+    "standing_of",
     "virtual_clocks",
     "virtual_condition_waits",
     "virtual_standard_library",
