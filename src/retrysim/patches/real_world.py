@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 from retrysim.errors import UnservedHost
-from retrysim.patches.places import call_site
+from retrysim.patches.places import call_site, module_of_caller
 from retrysim.patches.reality import SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
@@ -73,7 +73,9 @@ def _check_host(reality: Reality, host: Any, port: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else str(host)
     full = name if port is None else f"{name}:{port}"
     if not reality.permits(name, full):
+        is_redis = module_of_caller().partition(".")[0] == "redis"
+        instead = "Let the simulated Redis answer: Simulation(redis=True)" if is_redis else "Serve the host by a fake"
         raise UnservedHost(
             f"a task opens a real socket to {full}\n  at {call_site()}\n"
-            f'  Serve the host by a fake, or let it be real: sim.allow("{full}")'
+            f'  {instead}, or let it be real: sim.allow("{full}")'
         )

@@ -50,8 +50,9 @@ class Simulation:
 
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
     ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
-    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``), and unless it is
-    ``strict`` they may call any; ``limits`` say when a run is a runaway.
+    first app's own URL); with ``redis`` the simulated Redis, the broker's own if that is one, answers every client of
+    redis-py (locks, caches), whatever host it names; ``allow`` lists hosts that tasks may really call
+    (``"localhost:5432"``), and unless it is ``strict`` they may call any; ``limits`` say when a run is a runaway.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Simulation:
         self._kind_of_broker = None if broker is None else known_kind(broker)
         self._chosen_broker: Broker | None = None
         #: a look into the broker, and its faults: ``sim.broker.restart()``
+        redis: bool = False,
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(lambda: self._weather, self.note_fault)
@@ -85,6 +87,7 @@ class Simulation:
         self._processes = ProcessGlobals()
         self.workers: list[Worker] = []
         self._eager: EagerRunner | None = None
+        self._redis = self._make_broker("redis") if redis else None
         self._always_eager = False
         self._apps: list[Any] = []
         #: the line that runs this test again, where somebody knows it
@@ -124,6 +127,8 @@ class Simulation:
         if not self._open:
             return
         self._open = False
+            if self._redis is not None:
+                self._redis.serve_every_client(self._undo)
         try:
             for worker in reversed(self.workers):
                 self._end_worker(worker, warm=warm)
@@ -252,7 +257,8 @@ class Simulation:
         return self._chosen_broker
 
     def _choose_broker(self, kind: str) -> None:
-        self._chosen_broker = broker = make_broker(kind, self.environment, self._rules, self._weather)
+        shared = self._redis if kind == "redis" else None
+        self._chosen_broker = broker = shared or self._make_broker(kind)
         broker.connect(self._undo)
 
     def _must_be_open(self) -> None:
@@ -271,6 +277,9 @@ class Simulation:
             found = find_app(app)
             prepare(found)
         if self._chosen_broker is None:
+    def _make_broker(self, kind: str) -> Any:
+        return make_broker(kind, self.environment, self._rules, self._weather)
+
             self._choose_broker(kind_of_broker(found))
         if not any(found is hosted for hosted in self._apps):
             borrow(self._undo, found, self._broker, self.environment, self._processes, always_eager=always_eager)
