@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import get_ident
@@ -65,6 +66,8 @@ class Environment:
         self._on_thread = self.main_thread
         #: told whenever control goes to another thread
         self.on_thread: Callable[[Thread], None] = _nothing
+        #: asked before a process gives way to whoever comes next; what it raises, the process gets
+        self.on_leave: Callable[[Process], None] = _nothing
         #: no process runs any more, and none will
         self.over = False
 
@@ -89,11 +92,25 @@ class Environment:
         current = self.current
         if host is None and current is not None:
             host = current.host
-        thread = thread or Thread(next(self._threads), name)
+        thread = thread or self.new_thread(name)
         process = Process(function, name=name, service=service, host=host, thread=thread, owner=owner, daemon=daemon)
         self._processes[process.greenlet] = process
         self._make_ready(process)
         return process
+
+    def new_thread(self, name: str) -> Thread:
+        """A thread on which nothing runs yet."""
+        return Thread(next(self._threads), name)
+
+    @contextmanager
+    def on(self, thread: Thread) -> Iterator[None]:
+        """Run a block, which must not wait, on another thread, as far as what it keeps for itself can tell."""
+        before = self._on_thread
+        self._enter_thread(thread)
+        try:
+            yield
+        finally:
+            self._enter_thread(before)
 
     def _make_ready(self, process: Process) -> None:
         if not process.ready:
@@ -108,6 +125,11 @@ class Environment:
     def outside_of_all(self) -> bool:
         """Whether the caller is no process: the test itself, or another thread."""
         return getcurrent() not in self._processes
+
+    @property
+    def on_main_thread(self) -> bool:
+        """Whether what runs has the test's own ``threading.local``s: the test, and what it runs eagerly."""
+        return self._on_thread is self.main_thread
 
     @property
     def at_rest(self) -> bool:
@@ -179,6 +201,7 @@ class Environment:
         process = self.current
         if process is None:
             return self._drive_until(condition, timeout_ns)
+        self.on_leave(process)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon or process.daemon)
         try:
@@ -221,6 +244,7 @@ class Environment:
     def _yield_now(self) -> None:
         process = self.current
         assert process is not None
+        self.on_leave(process)
         self._make_ready(process)
         self._switch_to_driver(process)
 
@@ -257,6 +281,10 @@ class Environment:
         """Give way to the driver; the running process is the next to go on."""
         process = self.current
         if process is not None:
+            try:
+                self.on_leave(process)
+            except Exception as error:
+                self.fail(error)
             process.ready = True
             self._ready.appendleft(process)
             self._switch_to_driver(process)
@@ -296,12 +324,8 @@ class Environment:
 
     def holds(self, condition: Callable[[], bool]) -> bool:
         """What a condition of the test's says, asked on the test's own thread, whoever runs."""
-        thread = self._on_thread
-        self._enter_thread(self.main_thread)
-        try:
+        with self.on(self.main_thread):
             return condition()
-        finally:
-            self._enter_thread(thread)
 
     def _jump(self, until_ns: int | None) -> bool:
         """Let time jump to the next event and fire it; ``False`` when the run is over."""

@@ -16,6 +16,7 @@ from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import Broker, borrow, draw_task_ids, joins_block_in_workers_only, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.receivers import receivers_end_with
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.signals import log_what_handlers_say
@@ -204,17 +205,19 @@ class Simulation:
         name = name or f"worker-{len(self.workers) + 1}"
         if name in [worker.name for worker in self.workers]:
             raise InputError(f"there is a worker {name!r} already: give the second another name")
-        worker = Worker(
-            self._host(app),
-            self.environment,
-            self._broker,
-            self.trace,
-            concurrency=concurrency,
-            name=name,
-            pool=pool,
-            options=options,
-            globals_of=self._processes,
-        )
+        hosted = self._host(app)
+        with receivers_end_with(self._undo):
+            worker = Worker(
+                hosted,
+                self.environment,
+                self._broker,
+                self.trace,
+                concurrency=concurrency,
+                name=name,
+                pool=pool,
+                options=options,
+                globals_of=self._processes,
+            )
         self.workers.append(worker)
         worker.start()
         return worker
