@@ -15,10 +15,13 @@ from weakref import WeakKeyDictionary
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.places import module_of_caller
 from retrysim.patches.reality import SELECT, Reality
 from retrysim.undo import UndoStack
 
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
+#: Packages that talk to databases, which are real: what is written in C (libpq) is not seen here anyhow.
+DATABASE_DRIVERS = frozenset({"psycopg"})
 Wait = Callable[[float | None], None]
 
 
@@ -75,7 +78,12 @@ def _wait_really(
     timeout: float | None,
     nothing: Any,
 ) -> Any:
-    """Wait for real files as long as in reality; when nothing came, that much virtual time has passed too."""
+    """Wait for real files as long as in reality; when nothing came, that much virtual time has passed too.
+
+    A database's driver waits for an answer that costs the simulation no time.
+    """
+    if module_of_caller().partition(".")[0] in DATABASE_DRIVERS:
+        return wait(timeout)
     if not reality.addresses:
         reality.check("waits for a file or a socket", SELECT)
     ready = wait(timeout)

@@ -23,6 +23,7 @@ from retrysim.celery.signals import log_what_handlers_say
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
+from retrysim.databases import Databases
 from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import Deadlock, InputError
 from retrysim.faults import Message, MessageRule, Rules
@@ -36,7 +37,18 @@ from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.start import start_instant_ns
 from retrysim.simulation.views import Published, QueueView, Wanted, published, queue_view
-from retrysim.trace import ApiCalled, Event, FaultFired, RunEnded, TaskHistory, Trace, Waste, is_named, waste_of
+from retrysim.trace import (
+    ApiCalled,
+    Event,
+    FaultFired,
+    RunEnded,
+    TaskHistory,
+    TaskSent,
+    Trace,
+    Waste,
+    is_named,
+    waste_of,
+)
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -62,6 +74,7 @@ class Simulation:
         seed: int = 0,
         start: str | datetime = START,
         broker: str | None = None,
+        redis: bool = False,
         allow: Iterable[str] = (),
         strict: bool = True,
         limits: Limits | None = None,
@@ -74,8 +87,8 @@ class Simulation:
         self._weather = ResultWeather(self.environment)
         self._kind_of_broker = None if broker is None else known_kind(broker)
         self._chosen_broker: Broker | None = None
+        self._redis = self._make_broker("redis") if redis else None
         #: a look into the broker, and its faults: ``sim.broker.restart()``
-        redis: bool = False,
         self.broker = BrokerHandle(lambda: self._broker, self.environment, self._rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(lambda: self._weather, self.note_fault)
@@ -83,12 +96,12 @@ class Simulation:
         self._network = Network(self.trace, self.environment, self._reality, strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._network.attempt_of = self._recorder.attempt_of
+        self._databases = Databases(self.environment, self._reality)
         self._undo = UndoStack()
         self._library = ExitStack()
         self._processes = ProcessGlobals()
         self.workers: list[Worker] = []
         self._eager: EagerRunner | None = None
-        self._redis = self._make_broker("redis") if redis else None
         self._always_eager = False
         self._apps: list[Any] = []
         #: the line that runs this test again, where somebody knows it
@@ -114,6 +127,8 @@ class Simulation:
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
             self._network.connect(self._undo)
+            if self._redis is not None:
+                self._redis.serve_every_client(self._undo)
             if self._kind_of_broker is not None:
                 self._choose_broker(self._kind_of_broker)
         return self
@@ -128,8 +143,6 @@ class Simulation:
         if not self._open:
             return
         self._open = False
-            if self._redis is not None:
-                self._redis.serve_every_client(self._undo)
         try:
             for worker in reversed(self.workers):
                 self._end_worker(worker, warm=warm)
@@ -264,6 +277,9 @@ class Simulation:
         self._chosen_broker = broker = shared or self._make_broker(kind)
         broker.connect(self._undo)
 
+    def _make_broker(self, kind: str) -> Any:
+        return make_broker(kind, self.environment, self._rules, self._weather)
+
     def _must_be_open(self) -> None:
         if not self._open:
             raise InputError("the simulation has not begun: use `with Simulation() as sim:` or the fixture `sim`")
@@ -279,10 +295,8 @@ class Simulation:
         with self._real_time():
             found = find_app(app)
             prepare(found)
+        self._databases.connect(self._undo)
         if self._chosen_broker is None:
-    def _make_broker(self, kind: str) -> Any:
-        return make_broker(kind, self.environment, self._rules, self._weather)
-
             self._choose_broker(kind_of_broker(found))
         if not any(found is hosted for hosted in self._apps):
             borrow(self._undo, found, self._broker, self.environment, self._processes, always_eager=always_eager)
@@ -323,6 +337,8 @@ class Simulation:
             self._run(until_ns=start_instant_ns(until))
         else:
             self._run(until=until)
+            if until is None and not self.trace.of(TaskSent):
+                self._databases.refuse_to_run_nothing()
 
     def run_for(self, duration: Duration) -> None:
         """Run that much virtual time: ``"15 minutes"``, seconds, or a ``timedelta``."""
