@@ -45,6 +45,8 @@ class _Locks:
         self._really = really
         self._released = Condition(_RELEASED)
         self._asking = False
+        #: who waits in virtual time, by process ids of the server: for whom
+        self._held_up: dict[int, list[int]] = {}
 
     def releasing(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """``real``, after which locks may be free."""
@@ -74,18 +76,37 @@ class _Locks:
                 return end.value
             ready = yield wanted
             while not ready:
-                if self._is_held_up(fileno):
-                    self._environment.wait(self._released)
+                self._let_the_holder_go_on(fileno)
                 ready = yield wanted
 
-    def _is_held_up(self, fileno: int) -> bool:
-        """Whether what this socket waits for is held by a connection of this simulation."""
-        ours = [wrapper for wrapper in self._connections() if _is_open(wrapper)]
-        late = next((wrapper for wrapper in ours if wrapper.connection.fileno() == fileno), None)
+    def _let_the_holder_go_on(self, fileno: int) -> None:
+        """Wait in virtual time if a connection of this simulation holds what this socket waits for.
+
+        Those that wait for each other wait for PostgreSQL's ``deadlock_timeout``, in reality.
+        """
+        ours = {_pid(wrapper): wrapper for wrapper in self._connections() if _is_open(wrapper)}
+        late = next((pid for pid, wrapper in ours.items() if wrapper.connection.fileno() == fileno), None)
         if late is None:
-            return False
-        blocking = self._ask(late)
-        return any(wrapper.connection.info.backend_pid in blocking for wrapper in ours if wrapper is not late)
+            return
+        holders = [pid for pid in self._ask(ours[late]) if pid in ours]
+        if not holders or late in self._all_behind(holders):
+            return
+        self._held_up[late] = holders
+        try:
+            self._environment.wait(self._released)
+        finally:
+            del self._held_up[late]
+
+    def _all_behind(self, pids: list[int]) -> set[int]:
+        """These, those for whom they wait, and so on."""
+        found: set[int] = set()
+        left = list(pids)
+        while left:
+            pid = left.pop()
+            if pid not in found:
+                found.add(pid)
+                left += self._held_up.get(pid, [])
+        return found
 
     def _ask(self, late: Any) -> list[int]:
         self._asking = True
@@ -93,12 +114,17 @@ class _Locks:
             asking = late.copy()
             try:
                 with asking.cursor() as cursor:
-                    cursor.execute("SELECT pg_blocking_pids(%s)", [late.connection.info.backend_pid])
+                    cursor.execute("SELECT pg_blocking_pids(%s)", [_pid(late)])
                     return list(cursor.fetchone()[0])
             finally:
                 asking.close()
         finally:
             self._asking = False
+
+
+def _pid(wrapper: Any) -> int:
+    """The server's process behind a connection."""
+    return int(wrapper.connection.info.backend_pid)
 
 
 def _is_open(wrapper: Any) -> bool:

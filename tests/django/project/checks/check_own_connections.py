@@ -6,7 +6,7 @@ import pytest
 from celery.contrib.django.task import DjangoTask
 from django.db import OperationalError, connection, transaction
 from orders.models import Order
-from orders.tasks import count, create, read_then_write, rename, which_connection
+from orders.tasks import count, create, read_then_write, rename, rename_both, which_connection
 
 from retrysim import Deadlock
 
@@ -84,6 +84,33 @@ def test_who_locks_a_row_second_waits_for_the_first_in_virtual_time(shop, databa
     assert Order.objects.get().state == "new first second"
     assert shop.elapsed == timedelta(seconds=8)
     shop.check()
+
+
+def test_a_third_waits_for_the_second_which_waits_for_the_first(shop, database):
+    if database != "postgresql":
+        pytest.skip("SQLite locks no rows")
+    shop.start_worker("shop", concurrency=2)
+    order = Order.objects.create(state="new")
+    for name in ("first", "second", "third"):
+        rename.delay(order.pk, name, seconds=4)
+        shop.run_for("1s")
+    shop.run()
+
+    assert Order.objects.get().state == "new first second third"
+    assert shop.elapsed == timedelta(seconds=12)
+
+
+def test_of_two_that_wait_for_each_other_postgresql_ends_one(shop, database):
+    if database != "postgresql":
+        pytest.skip("SQLite locks no rows")
+    one, other = Order.objects.create(), Order.objects.create()
+    results = [rename_both.delay(one.pk, other.pk), rename_both.delay(other.pk, one.pk)]
+    shop.run()
+
+    assert shop.states == {"SUCCESS": 1, "FAILURE": 1}
+    (loser,) = [result for result in results if result.state == "FAILURE"]
+    with pytest.raises(OperationalError, match="deadlock detected"):
+        loser.get()
 
 
 def test_sqlite_gives_up_after_its_timeout_of_five_seconds(shop, database):

@@ -13,7 +13,7 @@ from retrysim.errors import UnservedHost
 
 UNSERVED = """\
 a task opens a real socket to locks.acme:6379
-  at tasks.py:94: if not lock.acquire(blocking=False):
+  at tasks.py:104: if not lock.acquire(blocking=False):
   Let the simulated Redis answer: Simulation(redis=True), or let it be real: sim.allow("locks.acme:6379")"""
 
 served = pytest.mark.retrysim(redis=True)

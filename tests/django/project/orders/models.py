@@ -2,4 +2,4 @@ from django.db import models
 
 
 class Order(models.Model):
-    state = models.CharField(max_length=20, default="new")
+    state = models.CharField(max_length=100, default="new")

@@ -48,6 +48,16 @@ def rename(order_id, state, seconds=0):
 
 
 @shared_task
+def rename_both(first, second):
+    """Two rows, one after the other."""
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=first)
+        time.sleep(1)
+        Order.objects.select_for_update().get(pk=second)
+        Order.objects.filter(pk__in=(first, second)).update(state=f"{first} before {second}")
+
+
+@shared_task
 def read_then_write(seconds):
     """In one transaction: a reader that becomes a writer."""
     with transaction.atomic():
