@@ -15,7 +15,7 @@ from retrysim.databases.own_connections import OwnConnections
 from retrysim.databases.postgresql import virtual_lock_waits
 from retrysim.databases.sqlite import virtual_busy_timeouts
 from retrysim.errors import InputError
-from retrysim.kernel import Environment
+from retrysim.kernel import Condition, Environment
 from retrysim.patches import Reality
 from retrysim.undo import UndoStack
 
@@ -36,12 +36,13 @@ class Databases:
 
         for database in settings.DATABASES.values():
             self._allow(database)
-        own = OwnConnections(self._environment)
+        released = Condition("a lock in PostgreSQL, whose holder waits, too")
+        own = OwnConnections(self._environment, released)
         own.connect(undo)
-        self._transaction = transaction = OneTransaction(self._environment, self._reality)
+        self._transaction = transaction = OneTransaction(self._environment)
         transaction.connect(undo)
         virtual_busy_timeouts(undo, self._environment)
-        virtual_lock_waits(undo, self._environment, lambda: [*own, *transaction.connections()])
+        virtual_lock_waits(undo, self._environment, lambda: [*own, *transaction.connections()], released)
 
     def _allow(self, database: dict[str, Any]) -> None:
         """What Django's settings name is real on purpose."""

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import celery.fixups.django
+
 from retrysim.errors import SharedTransaction
 from retrysim.kernel import Environment, Process
-from retrysim.patches import Reality, call_site
+from retrysim.patches import call_site
 from retrysim.undo import UndoStack
 
 _logger = logging.getLogger(__name__)
@@ -35,9 +37,8 @@ class _Block:
 class OneTransaction:
     """Leads the tasks of a simulation to the test's connections while these are in the test's transaction."""
 
-    def __init__(self, environment: Environment, reality: Reality) -> None:
+    def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._reality = reality
         self._of_test: dict[str, Any] = {}
         self._lent: set[int] = set()
         self._blocks: dict[Process, list[_Block]] = {}
@@ -59,6 +60,8 @@ class OneTransaction:
         undo.set_attribute(Atomic, "__enter__", self._enter(Atomic.__enter__))
         undo.set_attribute(Atomic, "__exit__", self._leave(Atomic.__exit__))
         undo.set_attribute(self._environment, "on_leave", self._refuse_to_wait)
+        # A pool process that begins closes the file of each connection that it has inherited: here, of none.
+        undo.set_attribute(celery.fixups.django, "_maybe_close_fd", _nothing)
 
     def connections(self) -> list[Any]:
         """The connections that the test itself has used."""
@@ -85,10 +88,7 @@ class OneTransaction:
         return get
 
     def _shared(self, alias: str) -> Any:
-        """The test's connection, if it is in the test's transaction and a task, or a beat, asks."""
-        process = self._environment.current
-        if process is not None and not process.daemon and not self._reality.inside_task:
-            return None  # a pool process that begins closes what it inherited, and here it has inherited nothing
+        """The test's connection, if it is in the test's transaction."""
         connection = self._of_test.get(alias)
         if connection is None or not _is_in_test(connection):
             return None

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from retrysim.kernel import Environment, Process, Thread
+from retrysim.kernel import Condition, Environment, Process, Thread
 from retrysim.undo import UndoStack
 
 
 class OwnConnections:
     """Django's wrappers, by the thread that asked for them."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, ended: Condition) -> None:
         self._environment = environment
+        self._ended = ended
         self._wrappers: dict[Thread, list[Any]] = {}
 
     def connect(self, undo: UndoStack) -> None:
@@ -49,6 +50,7 @@ class OwnConnections:
         def abandon(process: Process) -> None:
             real(process)
             _end(self._wrappers.pop(process.thread, []))
+            self._ended.notify_all()
 
         return abandon
 

@@ -20,17 +20,18 @@ from retrysim.undo import UndoStack
 _LATE = 0.05
 _Connections = Callable[[], Iterable[Any]]
 _Query = Generator[Any, Any, Any]
-_RELEASED = "a lock in PostgreSQL, whose holder waits, too"
 
 
-def virtual_lock_waits(undo: UndoStack, environment: Environment, connections: _Connections) -> None:
-    """For the connections of simulated processes, until ``undo`` is unwound."""
+def virtual_lock_waits(
+    undo: UndoStack, environment: Environment, connections: _Connections, released: Condition
+) -> None:
+    """For the connections of simulated processes, until ``undo`` is unwound; ``released`` tells when locks end."""
     waiting = sys.modules.get("psycopg.waiting")
     if waiting is None:
         return
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    locks = _Locks(environment, connections, waiting.wait)
+    locks = _Locks(environment, connections, waiting.wait, released)
     undo.set_attribute(waiting, "wait", locks.wait)
     for name in ("_commit", "_rollback", "_close", "_savepoint_rollback"):
         undo.set_attribute(BaseDatabaseWrapper, name, locks.releasing(getattr(BaseDatabaseWrapper, name)))
@@ -39,11 +40,13 @@ def virtual_lock_waits(undo: UndoStack, environment: Environment, connections: _
 class _Locks:
     """Who waits for whom: asked of PostgreSQL, by a connection of its own."""
 
-    def __init__(self, environment: Environment, connections: _Connections, really: Callable[..., Any]) -> None:
+    def __init__(
+        self, environment: Environment, connections: _Connections, really: Callable[..., Any], released: Condition
+    ) -> None:
         self._environment = environment
         self._connections = connections
         self._really = really
-        self._released = Condition(_RELEASED)
+        self._released = released
         self._asking = False
         #: who waits in virtual time, by process ids of the server: for whom
         self._held_up: dict[int, list[int]] = {}

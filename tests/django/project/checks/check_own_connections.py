@@ -152,6 +152,37 @@ def test_a_killed_worker_loses_its_transaction_and_its_locks(shop):
     assert Order.objects.get().state == "mine"
 
 
+def test_who_waited_for_a_killed_worker_goes_on(shop, database):
+    if database != "postgresql":
+        pytest.skip("SQLite locks no rows")
+    order = Order.objects.create(state="new")
+    rename.delay(order.pk, "killed", seconds=40)
+    shop.run_for("1s")
+    shop.start_worker("shop", name="second")
+    shop.workers[0].kill_child()
+    assert shop.workers[0].running == []
+    result = rename.delay(order.pk, "survivor")
+    shop.run()
+
+    assert result.get() == "new survivor"
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_the_kinds_of_pool(sim, pool):
+    Order.objects.create()
+    connection.ensure_connection()
+    before = connection.connection
+    sim.start_worker("shop", concurrency=1 if pool == "solo" else 2, pool=pool)
+    results = [which_connection.delay(seconds=1), which_connection.delay(seconds=1)]
+    counted = count.delay()
+    sim.run()
+
+    assert sim.states == {"SUCCESS": 3}
+    assert counted.get() == 1
+    assert connection.connection is before
+    assert id(before) not in {one for result in results for one in result.get()}
+
+
 def test_a_lock_that_the_test_holds_is_a_deadlock(shop, database):
     if database != "postgresql":
         pytest.skip("SQLite gives up after five seconds")

@@ -1,7 +1,10 @@
 """``db``: the test and its tasks share the connection of the test's transaction, which is rolled back at the end."""
 
+import importlib
+
 import pytest
 from django.db import connection, transaction
+from django.test import TestCase
 from orders.models import Order
 from orders.tasks import count, create, create_and_count_later, exit_inside, fail_inside, send_inside
 
@@ -150,6 +153,47 @@ def test_an_eager_task_that_waits_inside_a_transaction_is_told_so(sim):
 
     with pytest.raises(SharedTransaction, match="which it entered at"):
         result.get()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_the_kinds_of_pool(sim, pool):
+    Order.objects.create()
+    sim.start_worker("shop", concurrency=1 if pool == "solo" else 2, pool=pool)
+    results = [create.delay(), count.delay()]
+    sim.run()
+
+    assert [result.get() for result in results] == [2, 2]
+    assert Order.objects.count() == 2
+
+
+def test_a_beat_that_has_its_schedule_in_the_database_sees_what_the_test_made(sim):
+    Order.objects.create(state="scheduled")
+    app = importlib.import_module("shop").celery_app
+    app.conf.beat_scheduler = "orders.scheduler:FromTheDatabase"
+    try:
+        sim.start_worker(app)
+        sim.start_beat(app)
+        sim.run_for("61s")
+    finally:
+        app.conf.beat_scheduler = "celery.beat:PersistentScheduler"
+
+    assert [task.name for task in sim.tasks()] == ["orders.tasks.count"]
+
+
+class TestWithoutPytestDjango(TestCase):
+    """Django's own ``TestCase``."""
+
+    @classmethod
+    def setUpTestData(cls):
+        Order.objects.create()
+
+    def test_a_task_sees_what_the_class_made(self):
+        with Simulation() as sim:
+            sim.start_worker("shop")
+            assert create.delay().get() == 2
+
+    def test_nothing_of_the_test_before_is_left(self):
+        assert Order.objects.count() == 1
 
 
 def test_what_a_worker_connects_to_signals_ends_with_the_simulation():
