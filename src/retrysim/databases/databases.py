@@ -8,6 +8,7 @@ goes on in virtual time only.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from retrysim.databases.one_transaction import OneTransaction
@@ -33,9 +34,13 @@ class Databases:
         if self._transaction is not None or not _django_is_configured():
             return
         from django.conf import settings
+        from django.core.exceptions import ImproperlyConfigured
+        from django.db import connections
 
         for database in settings.DATABASES.values():
             self._allow(database)
+        with suppress(ImproperlyConfigured):  # a driver that is not installed: whoever needs it is told
+            connections.all()
         released = Condition("a lock in PostgreSQL, whose holder waits, too")
         own = OwnConnections(self._environment, released)
         own.connect(undo)

@@ -80,25 +80,26 @@ class OneTransaction:
         def get(handler: Any, alias: str) -> Any:
             if handler is not self._connections or environment.over or not environment.owns_thread:
                 return real(handler, alias)
-            if environment.on_main_thread:
-                self._of_test[alias] = connection = real(handler, alias)
-                return connection
-            return self._shared(alias) or real(handler, alias)
+            own = real(handler, alias) if environment.on_main_thread else None
+            if own is not None:
+                self._of_test[alias] = own
+            shared = self._of_test.get(alias)
+            if shared is None or not _is_in_test(shared):
+                return own or real(handler, alias)
+            self._lend(shared)
+            return shared
 
         return get
 
-    def _shared(self, alias: str) -> Any:
-        """The test's connection, if it is in the test's transaction."""
-        connection = self._of_test.get(alias)
-        if connection is None or not _is_in_test(connection):
-            return None
-        if id(connection) not in self._lent:
-            self._lent.add(id(connection))
-            for name in ("close", "close_pool"):
-                if hasattr(connection, name):
-                    self._undo.set_attribute(connection, name, self._only_by_the_test(getattr(connection, name)))
-            self._undo.set_attribute(connection, "on_commit", partial(self._on_commit, connection.on_commit))
-        return connection
+    def _lend(self, connection: Any) -> None:
+        """Let tasks have a connection of the test that is in the test's transaction."""
+        if id(connection) in self._lent:
+            return
+        self._lent.add(id(connection))
+        for name in ("close", "close_pool"):
+            if hasattr(connection, name):
+                self._undo.set_attribute(connection, name, self._only_by_the_test(getattr(connection, name)))
+        self._undo.set_attribute(connection, "on_commit", partial(self._on_commit, connection.on_commit))
 
     def _only_by_the_test(self, real: Callable[[], None]) -> Callable[[], None]:
         def close() -> None:

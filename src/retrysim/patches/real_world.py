@@ -9,7 +9,7 @@ from typing import Any
 
 from retrysim.errors import UnservedHost
 from retrysim.patches.places import call_site, module_of_caller
-from retrysim.patches.reality import SUBPROCESS, Reality
+from retrysim.patches.reality import DATABASE_DRIVERS, SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
 
@@ -72,8 +72,9 @@ def _check_address(reality: Reality, address: Any) -> None:
 def _check_host(reality: Reality, host: Any, port: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else str(host)
     full = name if port is None else f"{name}:{port}"
-    if not reality.permits(name, full):
-        is_redis = module_of_caller().partition(".")[0] == "redis"
+    caller = module_of_caller().partition(".")[0]
+    if caller not in DATABASE_DRIVERS and not reality.permits(name, full):
+        is_redis = caller == "redis"
         instead = "Let the simulated Redis answer: Simulation(redis=True)" if is_redis else "Serve the host by a fake"
         raise UnservedHost(
             f"a task opens a real socket to {full}\n  at {call_site()}\n"

@@ -16,12 +16,10 @@ from weakref import WeakKeyDictionary
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
 from retrysim.patches.places import module_of_caller
-from retrysim.patches.reality import SELECT, Reality
+from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, Reality
 from retrysim.undo import UndoStack
 
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
-#: Packages that talk to databases, which are real: what is written in C (libpq) is not seen here anyhow.
-DATABASE_DRIVERS = frozenset({"psycopg"})
 Wait = Callable[[float | None], None]
 
 

@@ -147,6 +147,22 @@ def test_eager_tasks_share_the_transaction_too(sim):
     assert connection.in_atomic_block
 
 
+def test_what_an_eager_task_gives_to_on_commit_runs_at_the_end_of_its_transaction(sim):
+    sim.run_eagerly("shop")
+    create_and_count_later.delay()
+    sim.run()
+
+    assert len(sim.tasks(name="orders.tasks.count", state="SUCCESS")) == 2
+
+
+def test_a_condition_of_the_test_may_look_at_the_database(shop):
+    create.delay()
+    shop.run(until=lambda: Order.objects.count() == 1)
+    shop.run()
+
+    assert shop.states == {"SUCCESS": 1}
+
+
 def test_an_eager_task_that_waits_inside_a_transaction_is_told_so(sim):
     sim.run_eagerly("shop")
     result = create.delay(seconds=5)
