@@ -28,7 +28,7 @@ def test_the_apps_own_url_says_which_kind_and_that_decides_the_loop(url, name, l
     with Simulation() as sim:
         worker = sim.start_worker(app_with(url))
 
-        assert sim._broker.name == name
+        assert sim._crew.broker.name == name
         assert worker.controller.consumer.loop is loop
 
 
@@ -36,7 +36,7 @@ def test_what_is_asked_for_wins():
     with Simulation(broker="memory") as sim:
         sim.start_worker(app_with("redis://nobody.example/0"))
 
-        assert sim._broker.name == "memory"
+        assert sim._crew.broker.name == "memory"
 
 
 def test_a_broker_that_is_not_simulated_says_what_can_stand_in():

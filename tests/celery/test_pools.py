@@ -104,7 +104,7 @@ def test_a_solo_worker_answers_nobody_while_a_body_runs(sim, app, pool):
 @pytest.mark.parametrize(("pool", "unacked"), [("prefork", 0), ("threads", 0), ("gevent", 0), ("solo", 1)])
 def test_solo_acks_on_redis_only_when_the_body_is_over(sim, pool, unacked):
     app, seen = make_app(), []
-    client = sim._broker.client()
+    client = sim._crew.broker.client()
 
     @app.task(name="looks", shared=False)
     def looks():

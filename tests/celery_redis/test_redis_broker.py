@@ -116,7 +116,7 @@ def test_hours_of_nothing_are_cheap_to_simulate(sim, app):
     sim.start_worker(app)
     sim.run_for("2.5 hours")
 
-    assert sim.environment._steps < 40_000
+    assert sim.environment.meter.steps < 40_000
 
 
 def test_another_kind_of_broker_is_refused():

@@ -275,6 +275,19 @@ def test_a_worker_gives_up_after_the_maximum_of_retries(sim):
     assert worker.stopped
 
 
+@pytest.mark.skipif(CELERY < (5, 7), reason="kombu before 5.7 closes a connection once")
+def test_a_worker_that_holds_a_message_dies_when_its_broker_stops(sim, app):
+    """It sees the end of its subscription first, as a real one does (conformance/40), and closes it twice."""
+    sim.start_worker(app)
+    app.tasks["patient"].delay()
+    sim.run_for("1s")
+    sim.broker.restart(down_for="10s")
+    sim.run()
+
+    assert ends(sim) == [("died", 1)]
+    assert any("'NoneType' object has no attribute 'hostname'" in text for text in logged(sim))
+
+
 def test_a_broker_that_loses_its_data_loses_what_waits(sim, app):
     worker = sim.start_worker(app)
     worker.kill()

@@ -201,3 +201,29 @@ def test_the_file_number_of_something_else_is_let_be(poller):
     poller.unregister(0)
     poller.unregister(None)
     assert poller.poll(0) == []
+
+
+def connected(broker, poller, count):
+    connections = [broker.client().connection_pool.get_connection() for _ in range(count)]
+    for connection in connections:
+        poller.register(connection._sock.fileno())
+    return connections
+
+
+def test_sockets_are_told_in_the_order_in_which_they_became_readable(environment, broker):
+    poller = Poller(environment, broker.server)
+    connections = connected(broker, poller, 3)
+    for connection in (connections[1], connections[0]):
+        connection.send_command("PING")
+
+    expected = [connections[1]._sock.fileno(), connections[0]._sock.fileno()]
+    assert [number for number, _event in poller.poll(0)] == expected
+
+
+def test_a_server_that_ends_closes_its_newest_connection_first(environment, broker):
+    poller = Poller(environment, broker.server)
+    connections = connected(broker, poller, 3)
+    expected = [connection._sock.fileno() for connection in reversed(connections)]
+    broker.network.shut_down()
+
+    assert [number for number, _event in poller.poll(0)] == expected

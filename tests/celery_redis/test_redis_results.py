@@ -28,7 +28,7 @@ def test_an_app_with_redis_results_keeps_celerys_redis_backend(sim, app, tasks):
     sim.run()
 
     assert isinstance(app.backend, RedisBackend)
-    assert sim._broker.client(4).exists(f"celery-task-meta-{result.id}") == 1
+    assert sim._crew.broker.client(4).exists(f"celery-task-meta-{result.id}") == 1
 
 
 def test_an_app_with_other_results_gets_the_simulations_own_store():
@@ -53,7 +53,7 @@ def test_an_app_without_results_has_none():
 
 
 def test_each_process_has_a_backend_of_its_own(sim, app, tasks):
-    with sim._processes.inside(sim.workers[0]):
+    with sim._crew.processes.inside(sim.workers[0]):
         of_the_worker = app.backend
 
     assert of_the_worker is not app.backend

@@ -132,7 +132,7 @@ def test_eager_tasks_need_no_redis(sim, app):
     sim.run()
 
     assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
-    assert isinstance(sim._broker, MemoryBroker)
+    assert isinstance(sim._crew.broker, MemoryBroker)
 
 
 def test_a_broker_that_is_not_simulated_is_refused():

@@ -106,7 +106,7 @@ def test_the_remains_of_a_killed_worker_put_nothing_back(sim, app):
     worker.kill()
 
     qos._on_collect()  # as when it is collected, or when the interpreter ends
-    assert (sim.broker.waiting(), len(sim._broker.unacked())) == ({}, 1)
+    assert (sim.broker.waiting(), len(sim._crew.broker.unacked())) == ({}, 1)
 
 
 def test_an_early_acked_task_of_a_killed_worker_is_gone(sim, app):
@@ -118,7 +118,7 @@ def test_an_early_acked_task_of_a_killed_worker_is_gone(sim, app):
     sim.run()
 
     assert sim.states == {"STARTED": 1}
-    assert sim._broker.waiting() == {}
+    assert sim._crew.broker.waiting() == {}
 
 
 def test_a_killed_worker_takes_no_further_message(sim, app):
@@ -137,7 +137,7 @@ def test_a_retry_that_waits_in_a_stopped_worker_goes_back_to_its_queue(sim, app)
     sim.run_for(60)
     worker.stop()
 
-    assert sim._broker.waiting() == {"celery": [result.id]}
+    assert sim._crew.broker.waiting() == {"celery": [result.id]}
     worker.restart()
     sim.run()
     assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
@@ -150,8 +150,8 @@ def test_a_task_that_ends_during_a_warm_shutdown_is_acked(sim, app):
     worker.stop()
 
     assert sim.states == {"SUCCESS": 1}
-    assert sim._broker.waiting() == {}
-    assert sim._broker.client(3).zcard("unacked_index") == 0
+    assert sim._crew.broker.waiting() == {}
+    assert sim._crew.broker.client(3).zcard("unacked_index") == 0
 
 
 def test_acks_are_done_during_a_warm_shutdown_not_at_its_end(sim, app):
@@ -161,7 +161,7 @@ def test_acks_are_done_during_a_warm_shutdown_not_at_its_end(sim, app):
     for seconds in (10, 30):
         app.tasks["late_nap"].delay(seconds)
     sim.run_for(1)
-    unacked, client = [], sim._broker.client(3)
+    unacked, client = [], sim._crew.broker.client(3)
     for at in (9, 11):
         sim.environment.schedule(
             sim.trace.start_ns + at * SECOND, lambda: unacked.append(client.zcard("unacked_index"))

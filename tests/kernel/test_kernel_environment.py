@@ -243,7 +243,7 @@ env.abandon_all()
 
 def test_the_host_is_told_when_control_goes_to_another_one_and_comes_back_to_the_test(env):
     entered = []
-    env.on_host = entered.append
+    env.standpoint.on_host = entered.append
 
     def parent():
         env.spawn(lambda: env.sleep(SECOND), name="child")

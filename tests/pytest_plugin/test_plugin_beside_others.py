@@ -46,7 +46,7 @@ def project(pytester, monkeypatch):
 
 def test_the_table_of_the_project_sets_seed_start_broker_and_environment_before_anything_is_imported(project):
     project.makeconftest("import proj")
-    project.makepyfile(test_it=TEST + "    assert (sim.seed, sim._broker.name) == (7, 'redis')\n")
+    project.makepyfile(test_it=TEST + "    assert (sim.seed, sim._crew.broker.name) == (7, 'redis')\n")
 
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
@@ -58,7 +58,7 @@ def test_the_marker_wins_over_the_table(project):
 
         @pytest.mark.retrysim(seed=1, broker="memory")
         def test_it(sim):
-            assert (sim.seed, sim._broker.name) == (1, "memory")
+            assert (sim.seed, sim._crew.broker.name) == (1, "memory")
         """
     )
 

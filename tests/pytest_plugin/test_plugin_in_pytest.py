@@ -196,6 +196,7 @@ def test_a_timeout_of_pytest_timeout_is_the_tests_failure(project):
     pytest.importorskip("pytest_timeout")
     project.makepyfile(
         test_it="""
+        import pytest
         from proj import app
 
         @app.task
@@ -203,6 +204,7 @@ def test_a_timeout_of_pytest_timeout_is_the_tests_failure(project):
             while True:
                 pass
 
+        @pytest.mark.timeout(2, method="signal", func_only=True)
         def test_timeout(sim):
             sim.start_worker(app)
             busy.delay()
@@ -214,7 +216,7 @@ def test_a_timeout_of_pytest_timeout_is_the_tests_failure(project):
         """
     )
 
-    result = project.runpytest_subprocess("--timeout=2", "--timeout-method=signal")
+    result = project.runpytest_subprocess()
 
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*Timeout*2.0s*"])

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from celery import signals
 from celery.utils.saferepr import saferepr
 
+from retrysim.celery.tracebacks import as_in_production
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Limits
@@ -214,7 +215,7 @@ class Recorder:
                 at_ns=self._now,
                 task_id=task_id,
                 exception=self._exception_text(exception),
-                traceback=self._redact(str(getattr(einfo, "traceback", "") or "")),
+                traceback=self._redact(as_in_production(str(getattr(einfo, "traceback", "") or ""))),
             )
         )
 

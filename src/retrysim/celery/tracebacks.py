@@ -1,5 +1,6 @@
-"""Remembers what is computed anew for every frame of every retry and is the same each time: two thirds of its cost.
+"""The tracebacks of tasks: cheap to make, and without what is not in a real worker.
 
+Remembered is what is computed anew for every frame of every retry and is the same each time: two thirds of its cost.
 Celery stores the text of a traceback with each RETRY, and billiard keeps a copy of its frames. billiard lists all code
 positions of a frame's code (for ``trace_task`` alone some 2300 tuples); ``traceback`` counts through them to find one
 (since Python 3.11), and parses the source line to place its carets. All three are pure functions of a code object or
@@ -8,9 +9,11 @@ a line.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -20,6 +23,13 @@ from retrysim.undo import UndoStack
 
 #: How many source lines are remembered; a traceback of Celery has some ten.
 _LINES = 4096
+#: A frame of this package, with its source lines: what stands in for ``time.sleep``, for a socket, ...
+_OURS = re.compile(rf'^  File "{re.escape(str(Path(__file__).parents[1]))}[/\\\\].*\n(?:    .*\n)*', re.MULTILINE)
+
+
+def as_in_production(text: str) -> str:
+    """The text of a traceback without the frames of this package: where a real worker waits, it has none."""
+    return _OURS.sub("", text)
 
 
 def remember_code_positions(undo: UndoStack) -> None:

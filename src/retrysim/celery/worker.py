@@ -55,7 +55,7 @@ class Worker:
         self._is_ready = False
         self._stopped = False
         self._process: Process | None = None
-        self._how = "warm"
+        self._how: str | None = None  # nobody has told it to stop
         self._options = options
         self._thread = environment.new_thread(name)
         self.controller = self._make_controller(options)
@@ -69,7 +69,7 @@ class Worker:
     def _make_controller(self, options: dict[str, Any]) -> Any:
         hostname = f"celery@{self.name}"
         self._globals.start(self)
-        with self._globals.inside(self), self._environment.on(self._thread):
+        with self._globals.inside(self), self._environment.standpoint.on(self._thread):
             celery_trace.setup_worker_optimizations(self.app, hostname)
             controller = WorkController(
                 app=self.app,
@@ -131,6 +131,11 @@ class Worker:
         self._environment.signal(self._process, lambda: table.deliver(name))
         self._wake.notify_all()
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, unless it was told to stop already; does not wait."""
+        if self._how is None:
+            self.signal("SIGTERM")
+
     def __enter__(self) -> Self:
         return self
 
@@ -162,7 +167,7 @@ class Worker:
         if not self._stopped:
             raise InputError(f"{self.name} is running: stop() or kill() it before restart()")
         self._stopped = self._is_ready = False
-        self._how = "warm"
+        self._how = None
         self._thread = self._environment.new_thread(self.name)
         self.controller = self._make_controller(self._options)
 
@@ -207,7 +212,8 @@ class Worker:
         if (save := self._forget_exit()) is not None:
             save()
         self._stopped = True
-        self._note_stop(self._how if self._how != "warm" or not self.controller.exitcode else "died")
+        how = self._how or "warm"
+        self._note_stop(how if how != "warm" or not self.controller.exitcode else "died")
 
     def _forget_exit(self) -> Callable[[], None] | None:
         """What a worker with a ``statedb`` does when its interpreter exits, which ours does later."""

@@ -80,7 +80,7 @@ class OneTransaction:
         def get(handler: Any, alias: str) -> Any:
             if handler is not self._connections or environment.over or not environment.owns_thread:
                 return real(handler, alias)
-            own = real(handler, alias) if environment.on_main_thread else None
+            own = real(handler, alias) if environment.standpoint.is_main_thread else None
             if own is not None:
                 self._of_test[alias] = own
             shared = self._of_test.get(alias)
@@ -103,7 +103,7 @@ class OneTransaction:
 
     def _only_by_the_test(self, real: Callable[[], None]) -> Callable[[], None]:
         def close() -> None:
-            if self._environment.current is None and self._environment.on_main_thread:
+            if self._environment.current is None and self._environment.standpoint.is_main_thread:
                 real()
 
         return close

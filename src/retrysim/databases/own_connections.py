@@ -40,8 +40,8 @@ class OwnConnections:
 
         def create_connection(handler: Any, alias: str) -> Any:
             wrapper = real(handler, alias)
-            if environment.owns_thread and environment.current is not None and not environment.on_main_thread:
-                self._wrappers.setdefault(environment.thread, []).append(wrapper)
+            if environment.owns_thread and not environment.standpoint.is_main_thread:
+                self._wrappers.setdefault(environment.standpoint.thread, []).append(wrapper)
             return wrapper
 
         return create_connection

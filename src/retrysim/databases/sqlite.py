@@ -52,7 +52,7 @@ def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
 def _get_new_connection(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
     def get_new_connection(wrapper: Any, conn_params: Any) -> Any:
         connection = real(wrapper, conn_params)
-        if environment.owns_thread and not environment.on_main_thread:
+        if environment.owns_thread and not environment.standpoint.is_main_thread:
             connection.execute("PRAGMA busy_timeout = 0")
         return connection
 

@@ -9,33 +9,22 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from threading import get_ident
 
 from greenlet import getcurrent, greenlet
 
-from retrysim.clock import VirtualClock, to_datetime
-from retrysim.durations import DAY, format_duration
-from retrysim.errors import Deadlock, Runaway
+from retrysim.clock import VirtualClock
+from retrysim.durations import format_duration
+from retrysim.errors import Deadlock
 from retrysim.kernel.condition import Condition
 from retrysim.kernel.interrupts import Interrupt, routed_interrupts
+from retrysim.kernel.limits import Limits, Meter
 from retrysim.kernel.process import Process, Wait
 from retrysim.kernel.schedule import Event, Schedule
+from retrysim.kernel.standpoint import Standpoint
 from retrysim.kernel.thread import Thread
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one simulation may use before it is called a runaway."""
-
-    events: int = 20_000_000
-    virtual_ns: int = 3_660 * DAY
-    steps_at_one_instant: int = 2_000_000
-    daemon_steps: int = 10_000
-    attempts_per_task: int = 1_000
 
 
 class Environment:
@@ -44,7 +33,8 @@ class Environment:
     def __init__(self, clock: VirtualClock, *, limits: Limits | None = None) -> None:
         self.clock = clock
         self.limits = limits or Limits()
-        self.start_ns = clock.start_ns
+        #: how many steps it took so far
+        self.meter = Meter(clock, self.limits)
         self._schedule = Schedule()
         self._ready: deque[Process] = deque()
         self._processes: dict[greenlet, Process] = {}
@@ -54,20 +44,12 @@ class Environment:
         self._interrupt: Interrupt | None = None
         self._stopping = False
         self._interventions: deque[Callable[[], None]] = deque()
-        self._steps = 0
-        self._steps_here = 0
         self._daemon_steps = 0
-        self._host: object = None
-        #: told whenever control goes to another host; ``None`` is the test itself
-        self.on_host: Callable[[object], None] = _nothing
-        #: the thread of whoever is no process: the test itself
-        self.main_thread = Thread(self._thread_ident, "the test")
-        self._threads = itertools.count(1)
-        self._on_thread = self.main_thread
-        #: told whenever control goes to another thread
-        self.on_thread: Callable[[Thread], None] = _nothing
+        #: where the line that runs now is
+        self.standpoint = Standpoint(self._thread_ident)
         #: asked before a process gives way to whoever comes next; what it raises, the process gets
         self.on_leave: Callable[[Process], None] = _nothing
+        self._threads = itertools.count(1)
         #: no process runs any more, and none will
         self.over = False
 
@@ -102,16 +84,6 @@ class Environment:
         """A thread on which nothing runs yet."""
         return Thread(next(self._threads), name)
 
-    @contextmanager
-    def on(self, thread: Thread) -> Iterator[None]:
-        """Run a block, which must not wait, on another thread, as far as what it keeps for itself can tell."""
-        before = self._on_thread
-        self._enter_thread(thread)
-        try:
-            yield
-        finally:
-            self._enter_thread(before)
-
     def _make_ready(self, process: Process) -> None:
         if not process.ready:
             process.ready = True
@@ -127,11 +99,6 @@ class Environment:
         return getcurrent() not in self._processes
 
     @property
-    def on_main_thread(self) -> bool:
-        """Whether what runs has the test's own ``threading.local``s: the test, and what it runs eagerly."""
-        return self._on_thread is self.main_thread
-
-    @property
     def at_rest(self) -> bool:
         """Whether nothing runs but the caller, who may drive: the test itself, on the simulation's thread."""
         return self._driver is None and self.owns_thread
@@ -140,6 +107,11 @@ class Environment:
     def owns_thread(self) -> bool:
         """Whether the caller is on the simulation's thread, where waiting is virtual."""
         return get_ident() == self._thread_ident
+
+    @property
+    def main_thread(self) -> Thread:
+        """The thread of whoever is no process: the test itself."""
+        return self.standpoint.main_thread
 
     @property
     def thread(self) -> Thread:
@@ -306,14 +278,12 @@ class Environment:
                 self._loop(until, until_ns)
         finally:
             self._driver = None
-            self._enter_host(None)
-            self._enter_thread(self.main_thread)
+            self.standpoint.leave()
 
     def _loop(self, until: Callable[[], bool] | None, until_ns: int | None) -> None:
         while True:
             while self._interventions:
-                self._enter_host(None)  # who intervenes is outside of all, like a test
-                self._enter_thread(self.main_thread)
+                self.standpoint.leave()  # who intervenes is outside of all, like a test
                 self._interventions.popleft()()
             if self._stopping or (until is not None and self.holds(until)):
                 return
@@ -324,7 +294,7 @@ class Environment:
 
     def holds(self, condition: Callable[[], bool]) -> bool:
         """What a condition of the test's says, asked on the test's own thread, whoever runs."""
-        with self.on(self.main_thread):
+        with self.standpoint.on(self.main_thread):
             return condition()
 
     def _jump(self, until_ns: int | None) -> bool:
@@ -340,10 +310,9 @@ class Environment:
         assert due_ns is not None
         if due_ns > clock.ns:
             clock.advance_to(due_ns)
-            self._steps_here = 0
-            self._check_virtual_time()
+            self.meter.time_has_moved()
         schedule.pop()()
-        self._count_step()
+        self.meter.count_step()
         return True
 
     def _waits_for_a_daemon(self) -> bool:
@@ -360,15 +329,13 @@ class Environment:
     def _resume(self, process: Process) -> None:
         running = process.greenlet
         process.ready = False
-        self._enter_host(process.host)
-        if process.thread is not self._on_thread:
-            self._enter_thread(process.thread)
+        self.standpoint.enter(process.host, process.thread)
         if running.parent is not self._driver:
             running.parent = self._driver
         if not process.service:
             self._daemon_steps = 0
         running.switch()
-        self._count_step()
+        self.meter.count_step()
         while self._interrupt is not None:
             self._serve_interrupt(running)
         if running.dead:
@@ -380,32 +347,6 @@ class Environment:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-
-    def _enter_host(self, host: object) -> None:
-        if host is not self._host:
-            self._host = host
-            self.on_host(host)
-
-    def _enter_thread(self, thread: Thread) -> None:
-        if thread is not self._on_thread:
-            self._on_thread = thread
-            self.on_thread(thread)
-
-    def _count_step(self) -> None:
-        self._steps += 1
-        self._steps_here += 1
-        if self._steps_here > self.limits.steps_at_one_instant:
-            raise Runaway(
-                f"{self._steps_here} steps at {to_datetime(self.clock.ns).isoformat()} and time does not move: "
-                "something runs in a circle without waiting"
-            )
-        if self._steps > self.limits.events:
-            raise Runaway(f"the run took more than {self.limits.events} events (limits: events)")
-
-    def _check_virtual_time(self) -> None:
-        if self.clock.ns - self.start_ns > self.limits.virtual_ns:
-            limit = format_duration(self.limits.virtual_ns)
-            raise Runaway(f"the run took more than {limit} of virtual time (limits: virtual time)")
 
     # -- interrupts: Ctrl-C and timeouts belong to the driver ----------------------------------------------------------
 

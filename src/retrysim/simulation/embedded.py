@@ -52,7 +52,7 @@ class EmbeddedWorld:
     def __enter__(self) -> Self:
         try:
             self._undo.callback(self.stop_time)
-            self.environment.on_host = self._hosts.enter
+            self.environment.standpoint.on_host = self._hosts.enter
             self._undo.callback(self._abandon)
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
@@ -73,7 +73,7 @@ class EmbeddedWorld:
     @property
     def elapsed_ns(self) -> int:
         """Virtual time since the session began."""
-        return self.environment.clock.ns - self.environment.start_ns
+        return self.environment.clock.ns - self.environment.clock.start_ns
 
     def start_time(self) -> None:
         """From here on, time is virtual."""

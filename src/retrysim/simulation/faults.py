@@ -165,7 +165,7 @@ class FaultPlayer:
             worker.launch()
             self._note(name, "restart", worker)
             return
-        worker.signal("SIGTERM")
+        worker.ask_to_stop()
         observers = self._sim.trace.observers
 
         def when_stopped(event: Event) -> None:

@@ -35,6 +35,8 @@ class Poller:
         self._environment = environment
         self._server = server
         self._registered: dict[int, Socket] = {}
+        #: what may be readable, in the order in which it became so, as epoll tells it
+        self._ready: dict[int, Socket] = {}
         self._awake = Condition("a message from Redis")
         #: whether a worker's hub waits here just now
         self.parked = False
@@ -45,6 +47,8 @@ class Poller:
         if socket is not None:
             self._registered[socket.fileno()] = socket
             socket.pollers.add(self)
+            if socket.readable:
+                self._ready[socket.fileno()] = socket
         return fd
 
     def unregister(self, fd: int | Socket | None) -> None:
@@ -53,6 +57,7 @@ class Poller:
         socket = self._registered.pop(number, None) if number is not None else None
         if socket is not None:
             socket.pollers.discard(self)
+            self._ready.pop(socket.fileno(), None)
 
     def poll(self, timeout: float | None) -> Events:
         """Wait ``timeout`` seconds at most, ``None`` for as long as it takes; what is readable then."""
@@ -65,6 +70,11 @@ class Poller:
     def nudge(self) -> None:
         """A flag was set that only the loop of a worker looks at."""
 
+    def arrived(self, socket: Socket) -> None:
+        """Something came that can be read; what is ready already keeps its place."""
+        self._ready.setdefault(socket.fileno(), socket)
+        self.wake()
+
     def wake(self) -> None:
         """Let the one who waits look again."""
         self._awake.notify_all()
@@ -74,7 +84,11 @@ class Poller:
             self.unregister(number)
 
     def _readable(self) -> Events:
-        return [(number, READ) for number, socket in self._registered.items() if socket.readable]
+        for number, socket in list(self._ready.items()):
+            del self._ready[number]
+            if socket.readable:
+                self._ready[number] = socket  # whoever was told of it is the last to be told again
+        return [(number, READ) for number in self._ready]
 
 
 class ConsumerPoller(Poller):

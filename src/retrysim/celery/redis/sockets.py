@@ -125,7 +125,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         """Wake those who wait for this socket."""
         self.arrived.notify_all()
         for poller in self.pollers:
-            poller.wake()
+            poller.arrived(self)
 
     # -- what the network does to it -----------------------------------------------------------------------------------
 

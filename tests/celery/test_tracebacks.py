@@ -1,11 +1,15 @@
-"""What is remembered for speed changes no traceback."""
+"""A task's traceback is that of a real worker: what is remembered for speed changes none, our frames are left out."""
 
 import pickle
+import time
 import traceback
 
 from billiard.einfo import ExceptionInfo
+from celery import Celery
 
+from retrysim import Simulation
 from retrysim.celery.tracebacks import remember_code_positions
+from retrysim.trace import TaskFailed
 from retrysim.undo import UndoStack
 
 
@@ -40,3 +44,23 @@ def test_it_is_undone():
         remember_code_positions(undo)
 
     assert {name: vars(traceback).get(name) for name in dir(traceback)} == functions
+
+
+def test_a_traceback_ends_where_the_task_waited():
+    app = Celery("waits", broker="memory://", set_as_current=False)
+
+    @app.task(name="wait_too_long", shared=False, soft_time_limit=2)
+    def wait_too_long():
+        time.sleep(60)
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        wait_too_long.delay()
+        sim.run()
+
+    (failed,) = sim.trace.of(TaskFailed)
+    lines = failed.traceback.splitlines()
+    last_frame = max(number for number, line in enumerate(lines) if line.startswith("  File "))
+    assert lines[last_frame].endswith("in wait_too_long")
+    assert lines[last_frame + 1] == "    time.sleep(60)"
+    assert lines[-1].startswith("billiard.exceptions.SoftTimeLimitExceeded")

@@ -1,0 +1,106 @@
+"""Draws scenarios: tasks, settings and faults that nobody thought of together. The simulation says what each ends in.
+
+    python conformance/draw.py --seed 100 --count 20 drawn
+    retrysim run drawn/*.scenario.yaml --live redis --scale auto --compare --jobs 4
+
+Each has one worker, since which of two workers takes a message is chance in reality; the instants of a scenario are far
+enough apart that the jitter of a real machine seldom changes their order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from retrysim.scenarios import items_of, loads
+from retrysim.simulation.player import play
+
+WITHOUT_OPTIONS = (
+    "give_up_softly", "be_interrupted", "be_killed", "be_killed_late", "try_again_after_the_limit", "back_off",
+    "retry_without_raising", "reject", "start_chain", "start_group",
+)  # fmt: skip
+
+
+def draw_task(draw: random.Random) -> dict[str, Any]:
+    kind = draw.choice(
+        ("sleeper", "sleeper", "retried", "retried", "given up", "add", "other", "other", "other", "other")
+    )
+    if kind == "sleeper":
+        names = ("sleep", "sleep", "sleep_late", "sleep_for_sure")
+        task = {"task": draw.choice(names), "args": [draw.choice((11, 23, 37, 53))]}
+    elif kind == "retried":
+        countdown = draw.choice((13, 29, 47, 101))
+        task = {"task": "succeed_after", "args": [draw.randint(0, 2)], "kwargs": {"countdown": countdown}}
+    elif kind == "given up":
+        options = {"countdown": draw.choice((13, 29, 47)), "max_retries": draw.randint(0, 2)}
+        task = {"task": "fail_after_retries", "kwargs": options}
+    elif kind == "add":
+        task = {"task": "add", "args": [1, 2]}
+    else:
+        task = {"task": draw.choice(WITHOUT_OPTIONS)}
+    if draw.random() < 0.25:
+        task["countdown"] = f"{draw.choice((17, 31, 71))}s"
+    if draw.random() < 0.2:
+        task["expires"] = f"{draw.choice((19, 41, 67))}s"
+    return task
+
+
+def draw_faults(draw: random.Random) -> list[dict[str, Any]]:
+    faults: list[dict[str, Any]] = []
+    at = 0
+    for number in range(draw.choice((0, 1, 1, 2))):
+        at += draw.choice((21, 33, 45))
+        verb = draw.choice(("kill", "stop", "quit", "cut_connections"))
+        fault = {verb: "worker-1", "at": f"{at}s", "name": f"{verb} {number + 1}"}
+        if verb != "cut_connections":
+            fault["for"] = f"{draw.choice((7, 14))}s"
+        faults.append(fault)
+        at += 20
+    return faults
+
+
+def draw_scenario(seed: int) -> dict[str, Any]:
+    draw = random.Random(seed)
+    env = {"VISIBILITY_TIMEOUT": str(draw.choice((60, 90, 150))), "PREFETCH": str(draw.choice((1, 2, 4)))}
+    if draw.random() < 0.25:
+        env["SOFT_SHUTDOWN"] = str(draw.choice((15, 30)))
+    return {
+        "name": f"drawn by seed {seed}",
+        "app": "conformance.app:app",
+        "start": "2026-03-02T09:00:00Z",
+        "env": env,
+        "broker": "redis",
+        "workers": {"concurrency": draw.choice((1, 2, 3))},
+        "submit": [draw_task(draw) for _ in range(draw.randint(2, 8))],
+        "faults": draw_faults(draw),
+    }
+
+
+def with_what_comes_of_it(scenario: dict[str, Any]) -> str:
+    """The scenario's text, which expects what the simulation makes of it."""
+    (item,) = items_of(loads(json.dumps(scenario)))
+    states = play(item).trace.states
+    return json.dumps({**scenario, "expect": {"states": dict(states)}}, indent=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the scenario files go")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=10, help="how many scenarios, from as many seeds")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.seed, options.seed + options.count):
+        file = options.folder / f"drawn_{seed:03}.scenario.yaml"
+        file.write_text(with_what_comes_of_it(draw_scenario(seed)) + "\n", encoding="utf-8")
+        print(file)
+
+
+if __name__ == "__main__":
+    main()
