@@ -1,12 +1,17 @@
 """Tasks that do what Celery's manual says one can do: what becomes of them is the same on a real worker, or a bug."""
 
 import os
+import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import requests
 from celery import Celery, chain, chord, group
+from celery.canvas import StampingVisitor
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from greenlet import GreenletExit
+from kombu import Exchange, Queue
 
 app = Celery("conformance", broker="redis://localhost:6379/0", backend="redis://localhost:6379/0", set_as_current=False)
 app.conf.broker_transport_options = {
@@ -18,6 +23,13 @@ app.conf.worker_soft_shutdown_timeout = float(os.environ.get("SOFT_SHUTDOWN", 0)
 app.conf.worker_enable_soft_shutdown_on_idle = bool(os.environ.get("SOFT_SHUTDOWN"))
 app.conf.worker_prefetch_multiplier = int(os.environ.get("PREFETCH", 4))
 app.conf.result_chord_retry_interval = 10
+app.conf.worker_deduplicate_successful_tasks = bool(os.environ.get("DEDUPLICATE"))
+if os.environ.get("TOPICS"):
+    news = Exchange("news", type="topic")
+    app.conf.task_queues = [
+        Queue("celery", news, routing_key="news.#"),
+        Queue("sport", news, routing_key="news.sport.#"),
+    ]
 
 
 @app.task
@@ -169,3 +181,131 @@ def start_chain():
 @app.task
 def start_group():
     group(add.s(1, 2), fail.s(), succeed_after.s(2))()
+
+
+class Unpicklable(Exception):  # noqa: N818
+    def __init__(self, text):
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+@app.task
+def raise_what_cannot_be_pickled():
+    raise Unpicklable("no")
+
+
+@app.task
+def return_what_cannot_be_serialised():
+    return object()
+
+
+@app.task
+def exit_at_once(code):
+    os._exit(code)
+
+
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def exit_at_once_the_first_time(key):
+    """Which time it is, is kept by the one thing that outlives a pool process here: whether it was delivered before."""
+    if not exit_at_once_the_first_time.request.delivery_info.get("redelivered"):
+        os._exit(3)
+    return key
+
+
+@app.task
+def exit_the_interpreter():
+    sys.exit(3)
+
+
+@app.task(acks_late=True)
+def exit_the_interpreter_late():
+    sys.exit(3)
+
+
+@app.task
+def be_interrupted_by_the_keyboard():
+    raise KeyboardInterrupt
+
+
+@app.task
+def end_the_greenlet():
+    raise GreenletExit("bye")
+
+
+@app.task
+def start_chord_in_a_chord():
+    chord([chord([add.s(1, 2), succeed_after.s(1)], total.s()), add.s(3, 4)])(total.s())
+
+
+@app.task
+def start_chord_around_one_whose_member_fails():
+    chord([chord([add.s(1, 2), fail.s()], total.s()), add.s(3, 4)])(total.s())
+
+
+@app.task
+def start_chord_around_one_whose_body_fails():
+    chord([chord([add.s(1, 2), add.s(1, 2)], fail.s()), add.s(3, 4)])(total.s())
+
+
+class Tenant(StampingVisitor):
+    """Stamps every signature that it comes to."""
+
+    def on_signature(self, _signature, **_headers):
+        return {"tenant": "acme"}
+
+
+@app.task(bind=True)
+def expect_stamp(self, *_):
+    if (self.request.stamps or {}).get("tenant") != "acme":
+        raise ValueError(f"stamps: {self.request.stamps}")
+
+
+@app.task(bind=True)
+def expect_stamp_after(self, retries):
+    if self.request.retries < retries:
+        raise self.retry(countdown=20)
+    if (self.request.stamps or {}).get("tenant") != "acme":
+        raise ValueError(f"stamps: {self.request.stamps}")
+
+
+@app.task(bind=True)
+def replace_by_one_that_expects_a_stamp(self):
+    return self.replace(expect_stamp.si())
+
+
+@app.task
+def start_stamped():
+    """A chain, a group, a chord, a link, a retry: five canvases whose tasks succeed with their stamp only."""
+    linked = expect_stamp.si()
+    linked.link(expect_stamp.si())
+    for canvas in (
+        chain(expect_stamp.si(), expect_stamp.si()),
+        group(expect_stamp.si(), expect_stamp_after.si(1)),
+        chord([expect_stamp.si(), expect_stamp.si()], expect_stamp.si()),
+        linked,
+        replace_by_one_that_expects_a_stamp.si(),
+    ):
+        canvas.stamp(Tenant())
+        canvas.apply_async()
+
+
+@app.task
+def revoke_stamped():
+    waits = expect_stamp.si().set(countdown=60)
+    waits.stamp(tenant="acme")
+    waits.apply_async()
+    expect_stamp.si().set(countdown=60).apply_async()
+    app.control.revoke_by_stamped_headers({"tenant": ["acme"]})
+
+
+@app.task
+def shut_down():
+    app.control.shutdown()
+
+
+@app.task
+def publish_by_topic():
+    """To a queue whose key fits, to one more that is bound to the same topic, and to both by a key alone."""
+    add.apply_async((1, 2), queue="sport", routing_key="news.arts")
+    add.apply_async((3, 4), queue="sport", routing_key="news.sport.football")
+    add.apply_async((5, 6), exchange="news", routing_key="news.sport.football")

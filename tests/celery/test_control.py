@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from celery import VERSION, chord, group
+from celery import VERSION, chord, group, signals
 from celery.exceptions import TimeoutError as ResultTimeout
 from semantics_apps import START, make_app, starts_of
 
@@ -81,6 +81,123 @@ def test_a_worker_can_be_shut_down_from_afar(sim, app):
     assert worker.stopped
 
 
+def test_a_worker_that_is_shut_down_from_afar_while_busy_lets_what_runs_end(sim, app):
+    worker = sim.start_worker(app, concurrency=2)
+    running, waits = app.tasks["nap"].delay(60), app.tasks["now"].apply_async(countdown=100)
+    sim.run_for(10)
+    app.control.shutdown()
+    sim.run_for(1)
+    after = app.tasks["add"].delay(1, 2)
+    sim.run_for(40)
+    assert not worker.stopped
+
+    sim.run_for(100)
+    assert (worker.stopped, sim.task(running.id).state) == (True, "SUCCESS")
+    assert sorted(sim.queue("celery").task_ids) == sorted([after.id, waits.id])
+    assert sim.task(after.id).attempts == sim.task(waits.id).attempts == []
+
+
+def test_shutdown_and_other_commands_may_be_for_some_workers_only(sim, app):
+    workers = [sim.start_worker(app, name=name) for name in ("web-1", "web-2", "mail-1")]
+    app.control.shutdown(destination=["celery@web-1"])
+    sim.run_for(5)
+
+    assert [worker.stopped for worker in workers] == [True, False, False]
+    assert list(app.control.inspect(destination=["celery@mail-1"], timeout=1).ping()) == ["celery@mail-1"]
+    assert list(app.control.inspect(pattern="celery@w*", matcher="glob", timeout=1).ping()) == ["celery@web-2"]
+
+
+def test_inspect_says_what_is_reserved_revoked_counted_and_configured(sim, app):
+    sim.start_worker(app)
+    running, reserved = app.tasks["late_nap"].delay(100), app.tasks["late_nap"].delay(1)
+    sim.run_for(10)
+    app.control.revoke("an-id", reply=True, timeout=1)
+    inspect = app.control.inspect(timeout=1)
+    (stats,) = inspect.stats().values()
+
+    assert [task["id"] for task in inspect.reserved()["celery@worker-1"]] == [reserved.id]
+    assert [task["id"] for task in inspect.active()["celery@worker-1"]] == [running.id]
+    assert inspect.revoked() == {"celery@worker-1": ["an-id"]}
+    assert stats["total"] == {"late_nap": 1}
+    assert stats["uptime"] == 11  # revoke waited a second for its answers
+    assert inspect.conf()["celery@worker-1"]["worker_pool"] == app.conf.worker_pool
+
+
+def test_time_limits_can_be_changed_while_the_worker_runs(app):
+    with Simulation(start=START, broker="redis") as sim:
+        sim.start_worker(app)
+        answer = app.control.time_limit("nap", soft=5, hard=10, reply=True, timeout=1)
+        result = app.tasks["nap"].delay(100)
+        sim.run()
+
+        assert answer == [{"celery@worker-1": {"ok": "time limits set successfully"}}]
+        assert (sim.task(result.id).timeline, sim.task(result.id).failure.exception) == (
+            "5s FAILURE", "SoftTimeLimitExceeded: SoftTimeLimitExceeded()",
+        )  # fmt: skip
+
+
+def test_waiting_messages_can_be_purged(sim, app):
+    sim.start_worker(app, queues=["another"])
+    sent = [app.tasks["add"].delay(1, 2) for _ in range(3)]
+
+    assert app.control.purge() == 3
+    sim.run()
+    assert [sim.task(task.id).attempts for task in sent] == [[], [], []]
+
+
+def test_a_command_of_the_apps_own_is_answered(sim, app):
+    from celery.worker import state as worker_state
+    from celery.worker.control import Panel, inspect_command
+
+    @inspect_command()
+    def how_many(state):
+        return {"tasks": sum(worker_state.total_count.values()), "host": state.hostname}
+
+    try:
+        sim.start_worker(app)
+        app.tasks["add"].delay(1, 2)
+        sim.run()
+        (answer,) = app.control.broadcast("how_many", reply=True, timeout=1)
+        assert answer == {"celery@worker-1": {"tasks": 1, "host": "celery@worker-1"}}
+    finally:
+        del Panel.data["how_many"], Panel.meta["how_many"]
+
+
+def test_the_signals_of_a_task_are_sent_where_it_runs_and_in_celerys_order(sim, app):
+    names = ("before_task_publish", "after_task_publish", "task_received", "task_prerun", "task_success", "task_failure", "task_retry", "task_revoked", "task_postrun")  # fmt: skip
+    heard = []
+
+    @app.task(name="retried", shared=False, bind=True)
+    def retried(self):
+        if not self.request.retries:
+            raise self.retry(countdown=5)
+
+    def listen(name):
+        getattr(signals, name).connect(lambda **_: heard.append(name), weak=False, dispatch_uid="test")
+
+    def heard_of(result):
+        sim.run()
+        told, heard[:] = list(heard), []
+        return told
+
+    for name in names:
+        listen(name)
+    try:
+        sim.start_worker(app)
+        sending, running = ["before_task_publish", "after_task_publish"], ["task_received", "task_prerun"]
+        assert heard_of(app.tasks["add"].delay(1, 2)) == [*sending, *running, "task_success", "task_postrun"]
+        assert heard_of(app.tasks["fails"].delay()) == [*sending, *running, "task_failure", "task_postrun"]
+        assert heard_of(app.tasks["retried"].delay()) == [
+            *sending, *running, *sending, "task_retry", "task_postrun", *running, "task_success", "task_postrun",
+        ]  # fmt: skip
+        assert heard_of(app.tasks["add"].apply_async((1, 2), countdown=5, expires=1)) == [
+            *sending, "task_received", "task_revoked",
+        ]  # fmt: skip
+    finally:
+        for name in names:
+            getattr(signals, name).disconnect(dispatch_uid="test")
+
+
 @pytest.mark.skipif(VERSION < (5, 5), reason="since Celery 5.5")
 def test_a_greenlet_can_be_terminated_as_a_process_can():
     app = make_app(worker_pool="gevent")
@@ -118,7 +235,6 @@ def test_join_and_iterate_give_the_results_of_a_group(sim, app):
 
 @pytest.mark.parametrize("serializer", ["json", "pickle", "yaml", "msgpack"])
 def test_arguments_and_results_go_through_the_serializer(serializer):
-    pytest.importorskip(serializer)
     accepted = {"accept_content": [serializer], "task_serializer": serializer, "result_serializer": serializer}
     app = make_app(result_accept_content=[serializer], **accepted)
     with Simulation(start=START, broker="redis") as sim:

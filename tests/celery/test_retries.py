@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import VERSION, Task, chain, chord, group
+from celery.exceptions import SoftTimeLimitExceeded
 from semantics_apps import START, make_app
 
 from retrysim import Simulation
@@ -65,6 +66,25 @@ def retrying_app(**config):
     @task("by class", base=ByClass)
     def by_class(self):
         raise KeyError("x")
+
+    @task("retry_kwargs", autoretry_for=(KeyError,), retry_kwargs={"max_retries": 2, "countdown": 4})
+    def with_retry_kwargs(self):
+        raise KeyError("x")
+
+    @task("caught by autoretry", autoretry_for=(Exception,), default_retry_delay=3, retry_backoff=False)
+    def caught_by_autoretry(self):
+        raise ValueError("x")
+
+    @task("default_retry_delay", default_retry_delay=9, max_retries=1)
+    def with_a_delay(self):
+        raise self.retry()
+
+    @task("soft limit", soft_time_limit=5, default_retry_delay=3)
+    def retried_at_its_limit(self):
+        try:
+            time.sleep(0 if self.request.retries else 100)
+        except SoftTimeLimitExceeded as error:
+            raise self.retry(exc=error)
 
     @task("not for", autoretry_for=(Exception,), dont_autoretry_for=(KeyError,))
     def not_for(self):
@@ -145,6 +165,10 @@ def sim(request, app):
         ("exc", "RETRY 1s FAILURE"),
         ("not thrown", "SUCCESS 10s SUCCESS"),
         ("by class", "RETRY 5s RETRY 5s FAILURE"),
+        ("retry_kwargs", "RETRY 4s RETRY 4s FAILURE"),
+        ("caught by autoretry", "RETRY 3s RETRY 3s RETRY 3s FAILURE"),
+        ("default_retry_delay", "RETRY 9s FAILURE"),
+        ("soft limit", "5s RETRY 3s SUCCESS"),
         ("not for", "FAILURE"),
         ("backoff", "RETRY 2s RETRY 4s RETRY 8s RETRY 10s FAILURE"),
         ("on_retry raises", "FAILURE 1s SUCCESS"),
@@ -167,6 +191,21 @@ def test_a_task_that_gives_up_fails_with_its_own_exception(sim, app, name, excep
     sim.run()
 
     assert sim.task(result.id).failure.exception == exception
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_a_retry_comes_when_it_was_asked_for_in_every_pool(app, pool):
+    with Simulation(start=START, broker="redis") as sim:
+        sim.start_worker(app, pool=pool)
+        results = [app.tasks[name].delay() for name in ("countdown", "eta", "backoff", "not thrown")]
+        sim.run()
+
+        assert [sim.task(result.id).timeline for result in results] == [
+            "RETRY 7s SUCCESS",
+            "RETRY 1m30s SUCCESS",
+            "RETRY 2s RETRY 4s RETRY 8s RETRY 10s FAILURE",
+            "SUCCESS 10s SUCCESS",
+        ]
 
 
 def test_a_retry_may_have_other_arguments(sim, app):
@@ -213,6 +252,44 @@ def test_a_link_runs_for_each_success_of_a_retry_that_was_not_thrown(sim, app):
     sim.run()
 
     assert len(sim.tasks(name="note")) == 2
+
+
+def test_a_group_waits_for_its_retried_members(sim, app):
+    result = group(app.tasks["third time"].s(1), app.tasks["add"].s(1, 1)).apply_async()
+
+    assert result.get() == [1, 2]
+    assert sim.elapsed == timedelta(seconds=20)
+
+
+def test_a_callback_may_be_retried_and_give_up_itself(sim, app):
+    result = app.tasks["add"].apply_async((1, 1), link=[app.tasks["third time"].s(), app.tasks["gives up"].s()])
+    sim.run()
+
+    assert result.state == "SUCCESS"
+    assert sim.tasks(name="third time")[0].timeline == "RETRY 10s RETRY 10s SUCCESS"
+    assert sim.tasks(name="gives up")[0].timeline == "RETRY 10s FAILURE"
+
+
+def test_an_errback_may_be_retried_itself(sim, app):
+    app.tasks["fails"].apply_async(link_error=app.tasks["third time"].s())
+    sim.run()
+
+    assert sim.tasks(name="third time")[0].timeline == "RETRY 10s RETRY 10s SUCCESS"
+
+
+def test_the_body_of_a_chord_may_be_retried(sim, app):
+    header = [app.tasks["add"].s(1, 1), app.tasks["add"].s(2, 2)]
+
+    assert chord(header, app.tasks["third time"].s()).delay().get() == [2, 4]
+    assert sim.elapsed == timedelta(seconds=20)
+
+
+def test_a_chain_ends_where_a_member_gives_up_and_its_last_result_says_so(sim, app):
+    result = chain(app.tasks["add"].s(1, 1), app.tasks["gives up"].s(), app.tasks["add"].s(2)).apply_async()
+    sim.run()
+
+    assert [task.timeline for task in sim.tasks()] == ["SUCCESS", "RETRY 10s FAILURE"]
+    assert (result.state, result.parent.state) == ("FAILURE", "FAILURE")
 
 
 def test_the_body_of_a_chord_fails_when_a_member_gives_up(sim, app):
@@ -271,8 +348,26 @@ def test_a_soft_time_limit_during_the_publish_rejects_the_task():
 
 
 @pytest.mark.skipif(VERSION < (5, 7), reason="Celery 5.4 retries for fewer kinds of error")
+@pytest.mark.parametrize(
+    ("always", "states"), [(True, ("SUCCESS", "SUCCESS")), (False, ("STARTED", "PENDING"))], ids=["always", "once"]
+)
+def test_a_store_that_is_down_when_success_is_to_be_stored_is_waited_for_if_the_app_says_so(always, states):
+    app = retrying_app(result_backend_always_retry=always)
+    with Simulation(start=START, broker="redis") as sim:
+        sim.start_worker(app)
+        result = app.tasks["add"].delay(1, 2)
+        sim.results.stop()
+        sim.run_for(20)
+        assert sim.task(result.id).state == "STARTED"
+        sim.results.start()
+        sim.run()
+
+        assert (sim.task(result.id).state, result.state) == states
+
+
+@pytest.mark.skipif(VERSION < (5, 7), reason="Celery 5.4 retries for fewer kinds of error")
 @pytest.mark.parametrize(("always", "state"), [(True, "SUCCESS"), (False, "PENDING")])
-def test_a_result_store_that_is_down_is_waited_for_if_the_app_says_so(always, state):
+def test_a_store_that_is_down_when_retry_is_to_be_stored_is_waited_for_if_the_app_says_so(always, state):
     app = retrying_app(result_backend_always_retry=always)
     with Simulation(start=START, broker="redis") as sim:
         sim.start_worker(app)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from celery import VERSION as CELERY
+from celery.exceptions import SoftTimeLimitExceeded
 from redis_apps import START, make_app, seconds_of
 
 from retrysim import InputError, Simulation
@@ -113,6 +114,31 @@ def test_a_warm_shutdown_waits_for_what_runs_and_gives_waiting_retries_back(sim,
     assert LINES == ["begun", "done", "finally"]
     assert sim.broker.waiting() == {"celery": [result.id]}
     assert ends(sim) == [("warm", 31)]
+
+
+@pytest.mark.parametrize(("told_to_stop", "state"), [(False, "SUCCESS"), (True, "FAILURE")])
+@pytest.mark.skipif(CELERY < (5, 7), reason="the timers of a hub do not fire during a shutdown before Celery 5.7")
+def test_a_soft_limit_during_a_warm_shutdown_comes_twice(sim, told_to_stop, state):
+    """As a real worker's mostly does: what a task does when it is told is interrupted, too."""
+    app = make_app()
+
+    @app.task(name="clean_up", shared=False, soft_time_limit=20)
+    def clean_up():
+        try:
+            time.sleep(60)
+        except SoftTimeLimitExceeded:
+            time.sleep(10)
+
+    worker = sim.start_worker(app)
+    clean_up.delay()
+    sim.run_for("5s")
+    if told_to_stop:
+        worker.signal("SIGTERM")
+    sim.run()
+
+    assert sim.states == {state: 1}
+    assert seconds_of(sim, "task-failed" if told_to_stop else "task-succeeded") == [20 if told_to_stop else 30]
+    assert len([text for text in logged(sim) if "Soft time limit" in text]) == 1 + told_to_stop
 
 
 def test_the_signals_of_a_shutdown_are_celerys_own(sim, app):

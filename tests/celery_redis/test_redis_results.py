@@ -141,5 +141,7 @@ def test_a_task_that_joins_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but celery@worker-1 slot 1001 waits for the result of task no-such-task"
+        "nothing is left that could happen, but\n"
+        "  celery@worker-1 slot 1001 waits for the result of task no-such-task\n"
+        '    in task joins_nothing[22e1c0c7], at test_redis_results.py:136: app.AsyncResult("no-such-task").get()'
     )

@@ -189,7 +189,10 @@ def test_a_task_that_waits_for_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
+        "nothing is left that could happen, but\n"
+        "  celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
+        " (a threading.Lock made at test_simulation_face.py:49), in threading.Event.wait\n"
+        "    in task stuck[22e1c0c7], at test_simulation_face.py:49: threading.Event().wait()"
     )
 
 

@@ -4,12 +4,15 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 
+import billiard
 import greenlet
 import pytest
+from celery import signals
 from celery.result import allow_join_result
 
-from retrysim import Deadlock
+from retrysim import Deadlock, Simulation
 from retrysim.trace import TaskFailed
 
 LOCK = threading.Lock()
@@ -26,6 +29,15 @@ def raises(error):
     raise error
 
 
+@contextmanager
+def signals_of(**receivers):
+    for name, receiver in receivers.items():
+        getattr(signals, name).connect(receiver)
+    yield
+    for name, receiver in receivers.items():
+        getattr(signals, name).disconnect(receiver)
+
+
 BODIES = {
     "an unpicklable exception": lambda: raises(Unpicklable("no")),
     "what cannot be serialised": lambda: object(),
@@ -33,7 +45,8 @@ BODIES = {
     "os._exit(0)": lambda: os._exit(0),
     "os.abort": lambda: os.abort(),
     "SIGKILL to itself": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "SystemExit": lambda: sys.exit(3),
+    "sys.exit": lambda: sys.exit(3),
+    "SystemExit": lambda: raises(SystemExit(3)),
     "KeyboardInterrupt": lambda: raises(KeyboardInterrupt()),
     "GreenletExit": lambda: raises(greenlet.GreenletExit("bye")),
 }
@@ -42,14 +55,19 @@ BODIES = {
 ENDS = {
     "an unpicklable exception": "UnpickleableExceptionWrapper: Unpicklable('no')",
     "what cannot be serialised": "EncodeError",
-    "os._exit": "WorkerLostError: Worker exited prematurely: exitcode 3 Job: ",
-    "os._exit(0)": "WorkerLostError: Worker exited prematurely: exitcode 0 Job: ",
-    "os.abort": "WorkerLostError: Worker exited prematurely: signal 6 (SIGABRT) Job: ",
-    "SIGKILL to itself": "WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: ",
-    "SystemExit": "",
-    "KeyboardInterrupt": "",
+    "os._exit": "WorkerLostError: Worker exited prematurely: exitcode 3 Job: 0.",
+    "os._exit(0)": "WorkerLostError: Worker exited prematurely: exitcode 0 Job: 0.",
+    "os.abort": "WorkerLostError: Worker exited prematurely: signal 6 (SIGABRT) Job: 0.",
+    "SIGKILL to itself": "WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 0.",
+    "sys.exit": "WorkerLostError: Worker exited prematurely: exitcode 3.",
+    "SystemExit": "WorkerLostError: Worker exited prematurely: exitcode 3.",
+    "KeyboardInterrupt": "WorkerLostError: Worker exited prematurely: KeyboardInterrupt.",
     "GreenletExit": "GreenletExit: bye",
 }
+#: As celery 5.4 with billiard 4.2 does: what is no Exception ends the process, which hears of ``sys.exit`` only.
+if billiard.VERSION < (4, 3):
+    ENDS["sys.exit"] = ENDS["os._exit"]
+    ENDS["SystemExit"] = ENDS["KeyboardInterrupt"] = ENDS["GreenletExit"] = ENDS["os._exit(0)"]
 
 #: not even a ``finally`` block
 NO_LINE_MORE = {"os._exit", "os._exit(0)", "os.abort", "SIGKILL to itself"}
@@ -77,6 +95,47 @@ def test_a_task_that_misbehaves_fails_and_the_worker_goes_on(sim, app, body):
     assert ENDS[body] in next(event.exception for event in sim.trace if isinstance(event, TaskFailed))
     assert len(LINES) == (body not in NO_LINE_MORE)
     assert after.get() == "done"
+
+
+@pytest.mark.parametrize("body", sorted(NO_LINE_MORE))
+def test_without_an_event_loop_too_another_pool_process_takes_the_place_of_one_that_is_lost(app, body):
+    with Simulation(broker="memory") as sim:
+
+        @app.task(name="misbehaves", shared=False)
+        def misbehaves():
+            return BODIES[body]()
+
+        @app.task(name="good", shared=False)
+        def good():
+            return "done"
+
+        sim.start_worker(app, concurrency=1)
+        bad, after = misbehaves.delay(), good.delay()
+        sim.run()
+
+        assert sim.task(bad.id).failure.exception == ENDS[body]
+        assert after.get() == "done"
+
+
+def test_sys_exit_ends_the_pool_process_and_another_takes_its_place(sim, app):
+    @app.task(name="exits", shared=False)
+    def exits():
+        sys.exit("because")
+
+    told = []
+
+    def begins(**_):
+        told.append("begins")
+
+    def ends(pid, exitcode, **_):
+        told.append((pid, exitcode))
+
+    with signals_of(worker_process_init=begins, worker_process_shutdown=ends):
+        sim.start_worker(app, concurrency=1)
+        exits.delay()
+        sim.run()
+
+    assert told == ["begins", (1001, 1), "begins"]
 
 
 def test_get_inside_a_task_raises_as_in_production(sim, app):
@@ -119,7 +178,7 @@ def test_the_locks_of_a_killed_worker_are_reported(sim, app):
             return "never"
 
     first = sim.start_worker(app, queues=["one"])
-    holds.apply_async(queue="one")
+    held = holds.apply_async(queue="one")
     sim.run_for(1)
     first.kill()
     assert [(held.what, held.holder.name) for held in sim.locks_of_the_dead] == [
@@ -130,7 +189,8 @@ def test_the_locks_of_a_killed_worker_are_reported(sim, app):
     waits.apply_async(queue="two")
     with pytest.raises(Deadlock) as caught:
         sim.run()
-    assert "waits for test_bad_tasks.LOCK, which celery@worker-1 slot 1001 holds, which was killed" in str(caught.value)
+    holder = f"celery@worker-1 slot 1001 (task holds[{held.id[:8]}])"
+    assert f"waits for test_bad_tasks.LOCK, which {holder} holds, which was killed" in str(caught.value)
     assert str(caught.value).endswith("Killed with locks:\n  test_bad_tasks.LOCK is held by celery@worker-1 slot 1001")
 
 

@@ -1,10 +1,13 @@
 """What leads a task out of virtual time is a named error that shows the line which allows it."""
 
+import multiprocessing
 import select
+import selectors
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -83,3 +86,121 @@ def test_select_without_files_is_a_sleep_and_with_files_a_named_error(sim, submi
 
     with ours, theirs:
         assert submit(selects).get() == [5.0, '  If that is meant: sim.allow("select")']
+
+
+@pytest.mark.parametrize("kind", ["poll", "epoll"])
+def test_poll_objects_without_files_sleep_and_with_files_are_a_named_error(sim, submit, kind):
+    ours, theirs = socket.socketpair()
+    seconds = 5000 if kind == "poll" else 5
+
+    def polls():
+        poller = getattr(select, kind)()
+        slept = poller.poll(seconds), now()
+        poller.register(ours, select.POLLIN)
+        theirs.sendall(b"x")
+        ready = [fd == ours.fileno() for fd, _ in poller.poll()]
+        ours.recv(1)
+        try:
+            poller.poll(seconds)
+        except RealWait as error:
+            return slept, ready, now(), str(error).splitlines()[-1]
+
+    with ours, theirs:
+        assert submit(polls).get() == [[[], 5.0], [True], 5.0, '  If that is meant: sim.allow("select")']
+
+
+@pytest.mark.parametrize("selector", ["DefaultSelector", "SelectSelector", "PollSelector", "EpollSelector"])
+def test_selectors_without_files_sleep_and_with_files_are_a_named_error(sim, submit, selector):
+    ours, theirs = socket.socketpair()
+
+    def selects():
+        with getattr(selectors, selector)() as chosen:
+            slept = chosen.select(5), now()
+            chosen.register(ours, selectors.EVENT_READ)
+            try:
+                chosen.select(5)
+            except RealWait as error:
+                return slept, str(error).splitlines()[-1]
+
+    with ours, theirs:
+        assert submit(selects).get() == [[[], 5.0], '  If that is meant: sim.allow("select")']
+
+
+def test_with_files_that_are_allowed_as_much_virtual_time_passes_as_was_waited_for_in_vain(sim, submit):
+    ours, theirs = socket.socketpair()
+    sim.allow("select")
+
+    def selects():
+        poller = select.poll()
+        poller.register(ours)
+        poller.modify(ours, select.POLLIN)
+        return select.select([ours], [], [], 0.05)[0], now(), poller.poll(50), now()
+
+    with ours, theirs:
+        assert submit(selects).get() == [[], pytest.approx(0.05, abs=1e-5), [], pytest.approx(0.1, abs=1e-5)]
+
+
+ENDLESS = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)"]
+
+
+@pytest.mark.parametrize("waits", ["wait", "communicate", "run"])
+def test_a_subprocess_that_does_not_end_in_time_costs_that_much_virtual_time(sim, submit, waits):
+    sim.allow("subprocess")
+
+    def runs():
+        try:
+            if waits == "run":
+                subprocess.run(ENDLESS, timeout=0.05, capture_output=True)
+            with subprocess.Popen(ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                try:
+                    getattr(process, waits)(timeout=0.05)
+                finally:
+                    process.kill()
+        except subprocess.TimeoutExpired as error:
+            return error.timeout, now()
+
+    timeout, passed = submit(runs).get()
+    assert timeout == 0.05
+    assert passed == pytest.approx(0.05, abs=1e-5)
+
+
+@pytest.mark.parametrize("waits", ["wait", "communicate", "run"])
+def test_a_subprocess_that_ends_in_time_costs_no_virtual_time(sim, submit, waits):
+    sim.allow("subprocess")
+    command = [sys.executable, "-c", "print('ran')"]
+
+    def runs():
+        if waits == "run":
+            return subprocess.run(command, timeout=60, capture_output=True).stdout, now()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        ended = getattr(process, waits)(timeout=60)
+        output = process.stdout.read() if waits == "wait" else ended[0]
+        process.stdout.close()
+        process.stderr.close()
+        return output, now()
+
+    output, passed = submit(lambda: [part.decode() if isinstance(part, bytes) else part for part in runs()]).get()
+    assert (output, passed) == ("ran\n", 0.0)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("starts", ["Process", "Pool", "executor"])
+def test_multiprocessing_in_a_task_is_a_named_error(sim, submit, method, starts):
+    context = multiprocessing.get_context(method)
+
+    def forks():
+        if starts == "Process":
+            context.Process(target=print).start()
+        elif starts == "Pool":
+            context.Pool(1)
+        else:
+            ProcessPoolExecutor(1, mp_context=context).submit(print)
+
+    with pytest.raises(RealWait) as caught:
+        submit(forks).get()
+    first, line, last = str(caught.value).splitlines()
+    assert first == (
+        "a task starts a process by multiprocessing, which takes real time, and virtual time stands still meanwhile"
+    )
+    assert line.startswith("  at test_what_is_real.py:")
+    assert last == '  If that is meant: sim.allow("subprocess")'

@@ -153,7 +153,7 @@ def test_client_imported_while_installed_is_served_and_put_back():
         import sys
         from retrysim.fakes.response import Response
         from retrysim.wire import Interceptor
-        from retrysim.wire.import_watch import ImportWatch
+        from retrysim.patches.import_watch import ImportWatch
 
         with Interceptor(lambda scheme, host, port: lambda request: Response(status=200, body=b"hello")):
             import requests, httpx, urllib3.connection

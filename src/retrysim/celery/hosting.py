@@ -48,6 +48,8 @@ class Broker(Protocol):
     changed: Any
     #: what lies between its clients and it, and can be cut; ``None`` for what needs no connection
     network: Any
+    #: task id -> the queues that its message was put into, until the sending is noted
+    routed: dict[str, list[str]]
     #: what storing a result meets
     weather: ResultWeather
 

@@ -81,7 +81,7 @@ class _Transport(memory.Transport):  # type: ignore[misc]
         """
         process = self.environment.current
         shuts_down = worker_state.should_stop is not None or worker_state.should_terminate is not None
-        return process is not None and process.service and not shuts_down
+        return process is not None and process.service and not process.daemon and not shuts_down
 
 
 class MemoryBroker:
@@ -94,6 +94,7 @@ class MemoryBroker:
 
     def __init__(self, environment: Environment, rules: Rules, weather: ResultWeather) -> None:
         self.changed = Condition("a message")
+        self.routed: dict[str, list[str]] = {}
         self.weather = weather
         self.channel: Any = type(
             "Channel",
@@ -103,6 +104,7 @@ class MemoryBroker:
                 "events": defaultdict(set),
                 "changed": self.changed,
                 "rules": rules,
+                "routed": self.routed,
                 "environment": environment,
             },
         )

@@ -76,6 +76,11 @@ class TaskPool(BasePool):  # type: ignore[misc]
         """What the next slot runs on; ``None`` is the worker's own."""
         return None
 
+    @property
+    def soft_limit_signals(self) -> int:
+        """How many times a child is told of its soft time limit."""
+        return 1
+
     def count_job(self) -> int:
         """The number of the next job, as billiard's log has it."""
         return next(self._jobs)
@@ -89,7 +94,8 @@ class TaskPool(BasePool):  # type: ignore[misc]
 
     def gone(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
         """A child is no more."""
-        self.environment.spawn(lambda: self.bury(slot, tell_loss), name=f"{self.worker_name} supervisor")
+        name, host = f"{self.worker_name} supervisor", slot.process.host
+        self.environment.spawn(lambda: self.bury(slot, tell_loss), name=name, host=host)
 
     def bury(self, slot: Slot, tell_loss: Callable[[], None]) -> None:
         tell_loss()

@@ -1,4 +1,7 @@
-"""Lets the rules of a run judge each task message that a channel is about to put into a queue."""
+"""Lets the rules of a run judge each task message that a channel is about to put into a queue, and notes which it is.
+
+Celery's signals know an exchange and a routing key; into which queues that leads, only the broker does.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,13 @@ class JudgedChannel:
 
     rules: Rules
     environment: Environment
+    #: task id -> the queues that its message was put into, or the fanout exchange; whoever notes the sending takes it
+    routed: dict[str, list[str]]
     _next_delivery_tag: Callable[[], Any]
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         headers = message.get("headers") or {}
+        self._note(queue, headers)
         verdict = self.rules.judge(_message(queue, headers)) if self.rules and "id" in headers else DELIVER
         put: Callable[..., None] = super()._put  # type: ignore[misc]
         match verdict:
@@ -37,6 +43,14 @@ class JudgedChannel:
                     put(queue, self._again(message), **kwargs)
             case _:
                 put(queue, message, **kwargs)
+
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str | None = None, **kwargs: Any) -> None:
+        self._note(exchange, message.get("headers") or {})
+        super()._put_fanout(exchange, message, routing_key, **kwargs)  # type: ignore[misc]
+
+    def _note(self, queue: str, headers: Any) -> None:
+        if "id" in headers:
+            self.routed.setdefault(headers["id"], []).append(queue)
 
     def _put_later(self, by_ns: int, put: Callable[[], None]) -> None:
         environment = self.environment

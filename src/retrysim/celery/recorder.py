@@ -78,12 +78,15 @@ class Recorder:
         self._environment = environment
         self._trace = trace
         self._redact = redact
+        #: what the broker notes: into which queues a message was put; where none does, what a direct exchange would do
+        self.routed: Callable[[], dict[str, list[str]] | None] = _nobody_notes
         self._attempts: Counter[str] = Counter()
         self._eta_ns: dict[str, tuple[int, int | None]] = {}  # task id -> (retries, ETA) of the last message
 
     def connect(self, undo: UndoStack) -> None:
         """Listen to Celery's signals until ``undo`` is unwound."""
         for signal, receiver in (
+            (signals.before_task_publish, self._on_sending),
             (signals.after_task_publish, self._on_sent),
             (signals.task_received, self._on_received),
             (signals.task_prerun, self._on_started),
@@ -146,6 +149,12 @@ class Recorder:
 
     # -- receivers -----------------------------------------------------------------------------------------------------
 
+    def _on_sending(self, sender: Any, headers: Any = None, **_: Any) -> None:
+        """What a broker has put back into its queue since the last sending is none of this one's."""
+        routed = self.routed()
+        if headers and routed is not None:
+            routed.pop(headers.get("id", ""), None)
+
     def _on_sent(self, sender: Any, headers: Any = None, routing_key: str = "", **_: Any) -> None:
         if not headers or "id" not in headers:
             return
@@ -156,17 +165,26 @@ class Recorder:
                 at_ns=self._now,
                 task_id=headers["id"],
                 name=headers["task"],
-                queue=routing_key,
+                queue=self._queue_of(headers["id"], routing_key),
                 retries=retries,
                 eta_ns=eta_ns,
                 parent_id=headers.get("parent_id"),
             )
         )
 
+    def _queue_of(self, task_id: str, routing_key: str) -> str:
+        """Where a message that was sent lies now: one queue, or several with a comma, or none at all."""
+        routed = self.routed()
+        if routed is None:
+            return routing_key
+        return ", ".join(dict.fromkeys(routed.pop(task_id, ())))
+
     def _on_received(self, sender: Any, request: Any = None, **_: Any) -> None:
         self._add(TaskReceived(at_ns=self._now, task_id=request.id, worker=_short(request.hostname)))
 
     def _on_started(self, sender: Any, task_id: str = "", task: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.append(f"task {task.name}[{task_id[:8]}]")
         self._attempts[task_id] += 1
         attempt = self._attempts[task_id]
         self._add(
@@ -232,6 +250,8 @@ class Recorder:
         self._add(TaskRejected(at_ns=self._now, task_id=id, reason=reason, requeue=False))
 
     def _on_ended(self, sender: Any, task_id: str = "", state: str | None = None, retval: Any = None, **_: Any) -> None:
+        if self._environment.current is not None:
+            self._environment.current.thread.tasks.pop()
         if state == "IGNORED":
             self._add(TaskIgnored(at_ns=self._now, task_id=task_id))
         elif state == "REJECTED":
@@ -248,6 +268,10 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._hear(record)
+
+
+def _nobody_notes() -> None:
+    return None
 
 
 def runaway(name: str, task_id: str, attempts: int) -> Runaway:

@@ -45,7 +45,7 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
 
     def get(self, key: bytes) -> Any:
         value, expires_ns = self._values.get(key, (None, None))
-        if expires_ns is not None and expires_ns <= self._environment.clock.ns:
+        if self.supports_autoexpire and self._is_old(expires_ns):
             del self._values[key]
             return None
         return value
@@ -68,6 +68,14 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
     def expire(self, key: bytes, value: float) -> None:
         if key in self._values:
             self._values[key] = (self._values[key][0], self._expires_ns(value))
+
+    def cleanup(self) -> None:
+        """What beat has a worker do at four in the morning, where results do not expire by themselves."""
+        for key in [key for key, (_, expires_ns) in self._values.items() if self._is_old(expires_ns)]:
+            del self._values[key]
+
+    def _is_old(self, expires_ns: int | None) -> bool:
+        return expires_ns is not None and expires_ns <= self._environment.clock.ns
 
     def _expires_ns(self, seconds: float | None) -> int | None:
         return self._environment.clock.ns + int(seconds * SECOND) if seconds else None

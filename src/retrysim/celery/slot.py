@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dis import opname
 from functools import partial
+from types import TracebackType
 from typing import Any, Protocol
 
 import billiard
@@ -58,6 +60,11 @@ class Pool(Protocol):
 
     def count_job(self) -> int: ...
 
+    @property
+    def soft_limit_signals(self) -> int:
+        """How many times the parent tells a child of its soft time limit."""
+        ...
+
 
 class Slot:
     """One pool process of a worker."""
@@ -90,17 +97,25 @@ class Slot:
         while not self.stopping:
             if self.job is None:
                 self._environment.wait(self.given)
-            else:
-                tell_result = self._run_job(self.job)
-                self.job = None
-                self.process.service = True
-                self.pool.finished(self, tell_result)
-        signals.worker_process_shutdown.send(sender=self.pool.worker_name, pid=self.pid, exitcode=0)
+                continue
+            tell_result, ended_by = self._run_job(self.job)
+            self.job = None
+            self.process.service = True
+            if ended_by is not None:
+                self._say_exit(_exit_code(ended_by))
+                self.gone = True
+                self.pool.gone(self, tell_result)
+                return
+            self.pool.finished(self, tell_result)
+        self._say_exit(0)
         self.gone = True
         self.pool.slot_freed.notify_all()
 
-    def _run_job(self, job: Job) -> Callable[[], None]:
-        """Run the body; how to tell the parent of its result."""
+    def _say_exit(self, exit_code: int) -> None:
+        signals.worker_process_shutdown.send(sender=self.pool.worker_name, pid=self.pid, exitcode=exit_code)
+
+    def _run_job(self, job: Job) -> tuple[Callable[[], None], BaseException | None]:
+        """Run the body: how to tell the parent of its result, and what ends the process then, if anything."""
         if job.on_accepted is not None:
             job.on_accepted(self.pid, monotonic_ns(self._environment.clock) / SECOND)
         limits = [
@@ -111,12 +126,27 @@ class Slot:
         try:
             result = job.target(*job.args, **job.kwargs)
         except BaseException as error:
-            tell_result = partial(tell, job.on_failure, _failure_of(error))
+            tell_result, ended_by = partial(tell, job.on_failure, ExceptionInfo()), self._ended_by(error)
         else:
-            tell_result = partial(tell, job.on_success, result)
+            tell_result, ended_by = partial(tell, job.on_success, result), None
         for limit in limits:
             limit.cancel()
-        return tell_result
+        return tell_result, ended_by
+
+    def _ended_by(self, error: BaseException) -> BaseException | None:
+        """What ends the process, as ``billiard.pool.Worker.workloop`` has it.
+
+        Since billiard 4.3 it first reports what the body raised. Before, whatever is no ``Exception`` ended the process
+        without a word, and the parent found it dead.
+        """
+        if isinstance(error, Exception):
+            return None
+        if billiard.VERSION >= (4, 3):
+            return error if isinstance(error, SystemExit | KeyboardInterrupt) else None
+        exit_code = _exit_code(error)
+        self._say_exit(exit_code)
+        self._environment.intervene(partial(self._exit, exit_code))
+        raise AssertionError("a process that has ended went on")
 
     # -- what the parent process does to a child -----------------------------------------------------------------------
 
@@ -131,9 +161,15 @@ class Slot:
 
     def _on_soft_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_soft_timeout``: tell the request, raise in the child."""
-        if self.job is job and not self.gone:
-            tell(job.on_timeout, soft=True, timeout=job.soft_limit)
-            self._environment.interrupt(self.process, SoftTimeLimitExceeded())
+        for _ in range(self.pool.soft_limit_signals):
+            if self.job is job and not self.gone:
+                tell(job.on_timeout, soft=True, timeout=job.soft_limit)
+                self._environment.signal(self.process, partial(self._raise_soft_limit, job))
+
+    def _raise_soft_limit(self, job: Job) -> None:
+        """The child's handler of SIGUSR1."""
+        if self.job is job:
+            raise SoftTimeLimitExceeded
 
     def _on_hard_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_hard_timeout``: fail the job, tell the request, kill the child."""
@@ -179,15 +215,19 @@ def tell(whom: Callable[..., Any] | None, *what: Any, **more: Any) -> None:
         logger.exception("Pool callback raised exception: %r", error)
 
 
-def _failure_of(error: BaseException) -> ExceptionInfo:
-    """What the parent is told of a body that raised, called while that is being handled.
+def _exit_code(error: BaseException) -> int:
+    """What a pool process exits with: billiard listens to ``sys.exit`` in it, and to no other way to raise."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    if not isinstance(error, SystemExit) or where is None or _raises(where):
+        return 0
+    return 0 if error.code is None else error.code & 0xFF if isinstance(error.code, int) else 1
 
-    Since billiard 4.3 a task that ends its process is reported with its own exception; before, the process was found
-    dead.
-    """
-    if billiard.VERSION >= (4, 3) or not isinstance(error, SystemExit | KeyboardInterrupt):
-        return ExceptionInfo()
-    return _raised(WorkerLostError(f"Worker exited prematurely: {error!r}"))
+
+def _raises(where: TracebackType) -> bool:
+    """Whether the line is at a ``raise``, and not at a call."""
+    return opname[where.tb_frame.f_code.co_code[where.tb_lasti]] == "RAISE_VARARGS"
 
 
 def _raised(error: BaseException) -> ExceptionInfo:

@@ -16,9 +16,9 @@ def queues_drain(trace: Trace, /, *, queue: str | None = None) -> Judgement:
     problems = []
     for task in trace.tasks.values() if trace.of(WorkerReady) else ():
         sent = [event for event in task.events if isinstance(event, TaskSent)]
-        judged += sum(queue in (None, event.queue) for event in sent)
+        judged += sum(queue in (None, *event.queues) for event in sent)
         waiting = _waiting(task, sent)
-        if waiting is not None and queue in (None, waiting.queue):
+        if waiting is not None and queue in (None, *waiting.queues):
             problems.append(Problem(text=_still_waits(trace, task, waiting), task_id=task.task_id))
     return Judgement(judged=judged, of="message to a worker", problems=tuple(problems))
 
@@ -30,6 +30,8 @@ def _waiting(task: TaskHistory, sent: list[TaskSent]) -> TaskSent | None:
 
 
 def _still_waits(trace: Trace, task: TaskHistory, message: TaskSent) -> str:
+    if not message.queues:
+        return f"{task.label} was sent at {time_of_day(message.at_ns)} and came into no queue"
     end_ns = trace.ended.at_ns if trace.ended else message.at_ns
     for_so_long = format_duration(end_ns - message.at_ns)
     return f"{task.label} still waits in queue {message.queue!r}, since {time_of_day(message.at_ns)} ({for_so_long})"

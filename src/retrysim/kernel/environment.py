@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 
 from retrysim.clock import VirtualClock
 from retrysim.durations import format_duration
-from retrysim.errors import Deadlock
+from retrysim.errors import Deadlock, InputError
 from retrysim.kernel.condition import Condition
 from retrysim.kernel.interrupts import Interrupt, routed_interrupts
 from retrysim.kernel.limits import Limits, Meter
@@ -52,6 +52,8 @@ class Environment:
         self._threads = itertools.count(1)
         #: no process runs any more, and none will
         self.over = False
+        #: what a person should know when the test waits in vain
+        self.explain: Callable[[], str] = str
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
@@ -176,6 +178,8 @@ class Environment:
         self.on_leave(process)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon or process.daemon)
+        if process.signals:  # one more came before the last one's handler raised
+            self._make_ready(process)
         try:
             while not wait.over:
                 self._switch_to_driver(process)
@@ -231,7 +235,7 @@ class Environment:
         self._begin(wait, timeout_ns, daemon=False)
         self.run(until=lambda: wait.over)
         if not wait.over:
-            raise Deadlock(f"the test waits for {condition.name}, but nothing is left that could bring it")
+            raise self.in_vain(f"the test waits for {condition.name}, but nothing is left that could bring it")
         return wait.notified
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -265,11 +269,25 @@ class Environment:
         """Let ``run`` raise; for what is found out inside a process and concerns the whole run."""
         self._failure = error
 
+    def give_up(self, error: BaseException) -> None:
+        """Let ``run`` raise at once, from a signal handler on the stack of a process that blocks: it never goes on."""
+        process = self.current
+        assert process is not None
+        assert self._driver is not None
+        self.fail(error)
+        self.abandon(process)
+        self._driver.switch()
+
     def run(self, *, until: Callable[[], bool] | None = None, until_ns: int | None = None) -> None:
         """Run until idle, until ``until()`` holds, or until an instant (then time stands at that instant).
 
         Raises ``Runaway`` when a limit is crossed, and whatever a signal handler raises meanwhile.
         """
+        if not self.owns_thread:
+            raise InputError(
+                "a thread that runs in real time waits for what happens in virtual time: "
+                "instead of the thread, start its function by sim.start_program(function)"
+            )
         assert self._driver is None, "run() inside run()"
         self._driver = getcurrent()
         self._stopping = False
@@ -368,6 +386,14 @@ class Environment:
     def blocked(self) -> list[Process]:
         """The processes that wait, without a timeout, for what no schedule will bring; services left out."""
         return [p for p in self._processes.values() if p.wait is not None and not p.service]
+
+    def blocked_threads_of(self, process: Process) -> list[Process]:
+        """The threads of a process that wait for what no schedule will bring."""
+        return [p for p in self._processes.values() if p.owner is process and p.wait is not None and not p.due]
+
+    def in_vain(self, text: str) -> Deadlock:
+        """The error of a test that waits for what can never come, with what is known of the reason."""
+        return Deadlock(text + self.explain())
 
 
 def _nothing(_told: object) -> None:

@@ -11,7 +11,7 @@ class Thread:
     ``ident`` is what ``threading.get_ident()`` tells on it; ``kept`` is whatever is to be there again when it goes on.
     """
 
-    __slots__ = ("__weakref__", "ident", "kept", "lost", "name")
+    __slots__ = ("__weakref__", "ident", "kept", "lost", "name", "tasks")
 
     def __init__(self, ident: int, name: str) -> None:
         self.ident = ident
@@ -19,6 +19,8 @@ class Thread:
         #: killed: what it holds is never given back
         self.lost = False
         self.kept: Any = None
+        #: what it does, as a person would say it: the last is what it does just now
+        self.tasks: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Thread {self.name!r}>"

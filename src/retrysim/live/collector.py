@@ -18,7 +18,7 @@ from retrysim.fakes.fake import Fake
 from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Message, Returned, Trouble
-from retrysim.trace import ApiCalled, Event, TaskStarted
+from retrysim.trace import ApiCalled, Event, TaskFailed, TaskStarted
 from retrysim.trace.events import TaskEvent
 from retrysim.trace.history import STATES
 from retrysim.trace.secrets import redactor
@@ -112,7 +112,7 @@ class Collector:
     def _happened(self, event: Event, pid: int) -> int | None:
         if not isinstance(event, TaskStarted):
             if type(event) in STATES and isinstance(event, TaskEvent):
-                self._running.pop((event.task_id, pid), None)
+                self._ended(event, pid)
             self.append(event)
             return None
         with self._lock:
@@ -123,6 +123,12 @@ class Collector:
         if number == self._attempts_per_task + 1:
             self.trouble.append(("Runaway", str(runaway(event.name, event.task_id, self._attempts_per_task))))
         return number
+
+    def _ended(self, event: TaskEvent, pid: int) -> None:
+        """A pool process says that its body ended, or its parent that it failed: GreenletExit says nothing itself."""
+        if self._running.pop((event.task_id, pid), None) is None and isinstance(event, TaskFailed):
+            for running in [running for running in self._running if running[0] == event.task_id]:
+                del self._running[running]
 
     def _called(self, message: Called) -> Response:
         self._caller.who = (message.task_id, message.attempt)

@@ -9,6 +9,7 @@ from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.reality import Reality
 from retrysim.patches.standard_library import virtual_clocks, virtual_standard_library
+from retrysim.patches.standing import standing_of
 from retrysim.patches.threads_of_a_test import virtual_threads_of_a_test
 from retrysim.patches.virtual_threading import virtual_threading
 from retrysim.patches.waits import virtual_condition_waits
@@ -18,6 +19,7 @@ __all__ = [
     "Reality",
     "call_site",
     "monotonic_ns",
+    "standing_of",
     "virtual_clocks",
     "virtual_condition_waits",
     "virtual_standard_library",

@@ -62,7 +62,8 @@ class Locks:
 class Lock:
     """``threading.Lock``; ``what`` says to a person which one."""
 
-    __slots__ = ("__weakref__", "_freed", "_locks", "_real", "holder", "what")
+    __slots__ = ("__weakref__", "_freed", "_locks", "_real", "_task", "holder", "what")
+    __module__ = "_thread"  # as the real one has it: trio asks
     kind = "threading.Lock"
 
     def __init__(self, locks: Locks, real: Any = None, what: str | None = None) -> None:
@@ -71,6 +72,7 @@ class Lock:
         self._freed: Condition | None = None
         self.what = what or f"a {self.kind} made at {place_of(sys._getframe(1))}"
         self.holder: Thread | int | None = None
+        self._task = ""  # in which the holder took it
         locks.add(self)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -78,7 +80,7 @@ class Lock:
             return self._acquire_within(blocking, timeout)
         if not self._real.acquire(False):
             self._wait(None)
-        self.holder = self._locks.holder()
+        self._is_ours()
         return True
 
     def _acquire_within(self, blocking: bool, timeout: float) -> bool:
@@ -87,8 +89,14 @@ class Lock:
         else:
             acquired = self._real.acquire(False) or self._wait(grid_ns(timeout))
         if acquired:
-            self.holder = self._locks.holder()
+            self._is_ours()
         return bool(acquired)
+
+    def _is_ours(self) -> None:
+        holder = self.holder = self._locks.holder()
+        self._task = holder.tasks[-1] if isinstance(holder, Thread) and holder.tasks else ""
+        if self._freed is not None:
+            self._freed.name = self._awaited
 
     def _wait(self, timeout_ns: int | None) -> bool:
         """Wait until it is ours: in virtual time, unless a real thread is involved."""
@@ -100,10 +108,17 @@ class Lock:
             left_ns = None if deadline_ns is None else deadline_ns - environment.clock.ns
             if left_ns is not None and left_ns <= 0:
                 return False
-            self._freed = self._freed or Condition(self.what)
-            self._freed.name = f"{self.what}, which {_named(self.holder)}"
+            self._freed = self._freed or Condition(self._awaited)
             environment.wait(self._freed, timeout_ns=left_ns)
         return True
+
+    @property
+    def _awaited(self) -> str:
+        holder = self.holder
+        if not isinstance(holder, Thread):
+            return f"{self.what}, which nobody of the simulation holds"
+        who = f"{holder.name} ({self._task})" if self._task else holder.name
+        return f"{self.what}, which {who} holds" + (", which was killed" if holder.lost else "")
 
     def release(self) -> None:
         if not isinstance(self.holder, int):  # of a real thread, it stays known until the next one has it
@@ -133,6 +148,7 @@ class RLock:
     """``threading.RLock``: its owner is a thread of the simulation, not the one that runs them all."""
 
     __slots__ = ("__weakref__", "_count", "_lock", "_locks")
+    __module__ = "_thread"
     kind = "threading.RLock"
 
     def __init__(self, locks: Locks, what: str | None = None) -> None:
@@ -214,9 +230,3 @@ def stand_in(locks: Locks, real: Any, what: str) -> Lock | RLock:
     if isinstance(real, Lock):
         return Lock(locks, real._real, what)
     return Lock(locks, real, what) if type(real) is LockType else RLock.over(locks, real, what)
-
-
-def _named(holder: Thread | int | None) -> str:
-    if not isinstance(holder, Thread):
-        return "nobody of the simulation holds"
-    return f"{holder.name} holds" + (", which was killed" if holder.lost else "")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import linecache
 import os
+import queue
 import sys
 import sysconfig
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 _OURS = str(Path(__file__).parents[1])
 _STANDARD = sysconfig.get_path("stdlib")
-_THREADING = threading.__file__
-_LOCKS = str(Path(__file__).with_name("locks.py"))
+_MAKERS = (threading.__file__, queue.__file__, str(Path(__file__).with_name("locks.py")), __file__)
 _INSTALLED = "site-packages"
 
 
@@ -22,33 +23,58 @@ def call_site(frame: FrameType | None = None) -> str:
 
     The line of an installed library is given only where no line of the project led there.
     """
-    frames = list(_outwards(frame or sys._getframe(1)))
+    return site_in(outwards(frame or sys._getframe(1)))
+
+
+def site_in(frames: Sequence[FrameType]) -> str:
+    """The call site among these frames, of which the innermost comes first."""
     foreign = [frame for frame in frames if not _is_ours_or_standard(frame)]
     own = [frame for frame in foreign if _INSTALLED not in frame.f_code.co_filename]
     return _text_of((own or foreign or frames)[0])
 
 
 def place_of(frame: FrameType | None) -> str:
-    """``app.py:12``: the nearest line outwards that is not in ``threading``; quickly found, as it is asked often."""
-    while frame is not None and frame.f_code.co_filename in (_THREADING, _LOCKS, __file__):
+    """``app.py:12``: the nearest line outwards that is not of ``threading`` or ``queue``; found quickly."""
+    while frame is not None and frame.f_code.co_filename in _MAKERS:
         frame = frame.f_back
     return "?" if frame is None else f"{frame.f_code.co_filename.rpartition(os.sep)[2]}:{frame.f_lineno}"
 
 
+def library_call_in(frames: Sequence[FrameType]) -> str:
+    """``queue.Queue.get``: what of the standard library the user's code has called; ``""`` if nothing."""
+    called = ""
+    for frame in frames:
+        if not _is_ours_or_standard(frame):
+            break
+        if not is_ours(frame):
+            called = f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
+    return called
+
+
+def is_installed(module: ModuleType) -> bool:
+    """Whether a module is the standard library's or an installed package's, not a file of the project."""
+    file = getattr(module, "__file__", None)
+    return file is None or file.startswith(_STANDARD) or _INSTALLED in file
+
+
 def module_of_caller() -> str:
     """The name of the innermost module that is neither ours nor the standard library's; ``""`` if there is none."""
-    for frame in _outwards(sys._getframe(1)):
+    for frame in outwards(sys._getframe(1)):
         if not _is_ours_or_standard(frame):
             return str(frame.f_globals.get("__name__", ""))
     return ""
 
 
-def _outwards(frame: FrameType | None) -> list[FrameType]:
+def outwards(frame: FrameType | None) -> list[FrameType]:
     frames = []
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
     return frames
+
+
+def is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def _is_ours_or_standard(frame: FrameType) -> bool:

@@ -1,37 +1,60 @@
-"""Guards what leads a task out of the simulation: sockets to hosts, name look-ups, subprocesses."""
+"""Guards what leads a task out of the simulation: sockets to hosts, name look-ups, subprocesses of every kind."""
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
 import socket
 import subprocess
+from time import monotonic, sleep
 from typing import Any
 
+from retrysim.clock import grid_ns
 from retrysim.errors import UnservedHost
+from retrysim.kernel import Environment
 from retrysim.patches.places import call_site, module_of_caller
 from retrysim.patches.reality import DATABASE_DRIVERS, SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
+#: How often a process is looked at that is waited for with a timeout, in real seconds.
+_LOOK = 0.005
 
-def guard_the_real_world(undo: UndoStack, reality: Reality) -> None:
+
+def guard_the_real_world(undo: UndoStack, environment: Environment, reality: Reality) -> None:
     """Let a task reach only what is allowed, until ``undo`` is unwound."""
     for name in ("fork", "forkpty", "system", "posix_spawn", "posix_spawnp"):
         if hasattr(os, name):
             guarded = reality.guarded(getattr(os, name), f"calls os.{name}", SUBPROCESS)
             undo.set_attribute(os, name, guarded)
-    _guard_popen(undo, reality)
+    _guard_popen(undo, environment, reality)
+    started = multiprocessing.process.BaseProcess.start
+    guarded = reality.guarded(started, "starts a process by multiprocessing", SUBPROCESS)
+    undo.set_attribute(multiprocessing.process.BaseProcess, "start", guarded)
     _guard_sockets(undo, reality)
 
 
-def _guard_popen(undo: UndoStack, reality: Reality) -> None:
-    real = subprocess.Popen.__init__
+def _guard_popen(undo: UndoStack, environment: Environment, reality: Reality) -> None:
+    real, real_wait = subprocess.Popen.__init__, subprocess.Popen.wait
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         self._child_created = False  # for __del__, when the check fails
         reality.check("starts a subprocess", SUBPROCESS)
         real(self, *args, **kwargs)
 
+    def wait(self: Any, timeout: float | None = None) -> int:
+        """In real time, as the process lives in it; when it does not end, that much virtual time has passed, too."""
+        if timeout is None or environment.over or not environment.owns_thread:
+            return real_wait(self, timeout)
+        until = monotonic() + timeout
+        while self.poll() is None:
+            if monotonic() >= until:
+                environment.sleep(grid_ns(timeout))
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            sleep(min(_LOOK, timeout))
+        return int(self.returncode)
+
     undo.set_attribute(subprocess.Popen, "__init__", init)
+    undo.set_attribute(subprocess.Popen, "wait", wait)
 
 
 def _guard_sockets(undo: UndoStack, reality: Reality) -> None:

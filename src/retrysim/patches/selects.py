@@ -1,4 +1,4 @@
-"""Stands in for what waits under an event loop: ``select`` of the ``selectors``, and ``select.select``.
+"""Stands in for what waits under an event loop: ``select`` of the ``selectors``, and what the module ``select`` has.
 
 A loop that has nothing to listen to but its own self-pipe waits for its next timer or for ``call_soon_threadsafe``:
 both are of this simulation, so it waits in virtual time. Real files and sockets are waited for in real time.
@@ -10,13 +10,13 @@ import select
 import selectors
 from asyncio import events, selector_events
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from retrysim.clock import grid_ns
+from retrysim.clock import GRID_NS, grid_ns
 from retrysim.kernel import Condition, Environment
 from retrysim.patches.places import module_of_caller
-from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, Reality
+from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
@@ -28,9 +28,13 @@ def virtual_selects(undo: UndoStack, environment: Environment, reality: Reality)
     waiting: WeakKeyDictionary[Any, Condition] = WeakKeyDictionary()
     for name in _SELECTORS:
         kind = getattr(selectors, name, None)
-        if kind is not None and "select" in vars(kind):
+        if kind is not None:
             undo.set_attribute(kind, "select", _virtual_select(kind.select, environment, reality, waiting))
     undo.set_attribute(select, "select", virtual_select_function(select.select, environment, reality))
+    if hasattr(select, "poll"):
+        undo.set_attribute(select, "poll", _Poll.made_of(select.poll, environment, reality, a_second=1000))
+    if hasattr(select, "epoll"):
+        undo.set_attribute(select, "epoll", _Poll.made_of(select.epoll, environment, reality, a_second=1))
     _wake_by_self_pipe(undo, waiting)
 
 
@@ -44,7 +48,7 @@ def _virtual_select(
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if _listens(self):
-            return _wait_really(environment, reality, lambda seconds: real(self, seconds), timeout, [])
+            return wait_really(environment, reality, lambda seconds: real(self, seconds), timeout, [])
         condition = waiting.setdefault(self, Condition("an event loop's next event"))
         environment.wait(condition, timeout_ns=None if timeout is None else grid_ns(timeout))
         return real(self, 0)
@@ -64,12 +68,62 @@ def virtual_select_function(real: Callable[..., Any], environment: Environment, 
         if not (rlist or wlist or xlist) and timeout is not None:
             environment.sleep(grid_ns(timeout))
             return ready
-        return _wait_really(environment, reality, lambda seconds: real(rlist, wlist, xlist, seconds), timeout, ready)
+        return wait_really(environment, reality, lambda seconds: real(rlist, wlist, xlist, seconds), timeout, ready)
 
     return select
 
 
-def _wait_really(
+class _Poll:
+    """What stands in for ``select.poll()`` and ``select.epoll()``; ``a_second`` is how they write one."""
+
+    def __init__(self, real: Any, environment: Environment, reality: Reality, a_second: int) -> None:
+        self._real = real
+        self._environment = environment
+        self._reality = reality
+        self._a_second = a_second
+        self._files: set[int] = set()
+
+    @classmethod
+    def made_of(cls, kind: Any, environment: Environment, reality: Reality, a_second: int) -> Callable[..., _Poll]:
+        return lambda *args, **kwargs: cls(kind(*args, **kwargs), environment, reality, a_second)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def __enter__(self) -> Self:
+        self._real.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._real.__exit__(*error)
+
+    def register(self, fd: Any, *events: int) -> None:
+        self._real.register(fd, *events)
+        self._files.add(_number(fd))
+
+    def unregister(self, fd: Any) -> None:
+        self._real.unregister(fd)
+        self._files.discard(_number(fd))
+
+    def poll(self, timeout: float | None = None, *more: int) -> Any:
+        environment = self._environment
+        seconds = None if timeout is None or timeout < 0 else timeout / self._a_second
+        if environment.over or not environment.owns_thread:
+            return self._real.poll(timeout, *more)
+        ready = self._real.poll(0, *more)
+        if ready or seconds == 0:
+            return ready
+        if not self._files and seconds is not None:
+            environment.sleep(grid_ns(seconds))
+            return ready
+        return wait_really(environment, self._reality, lambda _: self._real.poll(timeout, *more), seconds, ready)
+
+
+def _number(file: Any) -> int:
+    return file if isinstance(file, int) else int(file.fileno())
+
+
+def wait_really(
     environment: Environment,
     reality: Reality,
     wait: Callable[[float | None], Any],
@@ -78,15 +132,16 @@ def _wait_really(
 ) -> Any:
     """Wait for real files as long as in reality; when nothing came, that much virtual time has passed too.
 
-    A database's driver waits for an answer that costs the simulation no time.
+    And one step more: ``Popen.communicate`` goes on until its timeout is exceeded. A database's driver waits for an
+    answer that costs the simulation no time.
     """
     if module_of_caller().partition(".")[0] in DATABASE_DRIVERS:
         return wait(timeout)
-    if not reality.addresses:
+    if not reality.addresses and not reality.permits(SUBPROCESS):  # whose pipes may be waited for, too
         reality.check("waits for a file or a socket", SELECT)
     ready = wait(timeout)
     if ready == nothing and timeout is not None:
-        environment.sleep(grid_ns(timeout))
+        environment.sleep(grid_ns(timeout) + GRID_NS)
     return ready
 
 

@@ -16,6 +16,8 @@ from retrysim.kernel import Environment
 from retrysim.patches.exits import end_pool_processes_only
 from retrysim.patches.locks import Lock, RLock
 from retrysim.patches.locks_made_before import replace_locks_made_before
+from retrysim.patches.other_loops import virtual_event_loops
+from retrysim.patches.real_locks import end_what_blocks_for_real
 from retrysim.patches.real_world import guard_the_real_world
 from retrysim.patches.reality import Reality
 from retrysim.patches.references import replace_references, restore_references_of_new_modules
@@ -46,7 +48,9 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
         threads.connect(undo)
         virtual_condition_waits(undo, environment, threads.starting)
         virtual_selects(undo, environment, reality)
-        guard_the_real_world(undo, reality)
+        virtual_event_loops(undo, environment, reality)
+        guard_the_real_world(undo, environment, reality)
         end_pool_processes_only(undo, environment)
         own_thread_state(undo, environment)
+        end_what_blocks_for_real(undo, environment, reality)
         yield

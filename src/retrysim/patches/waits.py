@@ -53,7 +53,7 @@ def _wait_virtually(environment: Environment, condition: Any, timeout: float | N
     """``Condition.wait`` with a waiter that ``notify`` releases like the lock it stands for."""
     if not condition._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = _Waiter()
+    waiter = _Waiter(condition)
     condition._waiters.append(waiter)
     saved = condition._release_save()
     notified = False
@@ -71,8 +71,9 @@ class _Waiter:
 
     __slots__ = ("condition",)
 
-    def __init__(self) -> None:
-        self.condition = Condition("a threading.Condition to be notified")
+    def __init__(self, condition: Any) -> None:
+        lock = getattr(condition._lock, "what", None)
+        self.condition = Condition("a threading.Condition to be notified" + (f" ({lock})" if lock else ""))
 
     def release(self) -> None:
         self.condition.notify()

@@ -11,7 +11,6 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.durations import SECOND
-from retrysim.errors import Deadlock
 from retrysim.kernel import Environment
 
 #: How long other threads are waited for before the simulation goes on without them, in real seconds.
@@ -65,7 +64,7 @@ class WaitsInTheTest:
         if waiter.notified or (others and left_s and waiter.wait_really(left_s)):
             return
         if until_ns is None:
-            raise Deadlock(
+            raise environment.in_vain(
                 "the test waits for a threading.Condition to be notified, but nothing is left that could do it"
             )
         environment.run(until_ns=until_ns)

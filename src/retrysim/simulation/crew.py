@@ -13,6 +13,7 @@ from retrysim.celery.finding import find_app
 from retrysim.celery.hosting import Broker, borrow, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.program import Program
 from retrysim.celery.receivers import receivers_end_with
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.worker import Worker
@@ -63,6 +64,11 @@ class Crew:
             raise InputError("there is no broker yet: start a worker first, or say which, Simulation(broker='redis')")
         return self._broker
 
+    @property
+    def routed(self) -> dict[str, list[str]] | None:
+        """The queues that each message was put into, as the broker notes them until somebody takes note."""
+        return None if self._broker is None else self._broker.routed
+
     def choose_broker(self, kind: str) -> None:
         shared = self._redis if kind == "redis" else None
         self._broker = broker = shared or make_broker(kind, self._environment, self._rules, self._weather)
@@ -110,6 +116,11 @@ class Crew:
         beat = Beat(self._host(app), self._environment, self.broker, self.processes)
         beat.start()
         return beat
+
+    def start_program(self, function: Callable[[], object], name: str) -> Program:
+        program = Program(function, self._environment, self.broker, self.processes, name=name)
+        program.start()
+        return program
 
     def run_eagerly(self, app: Any) -> None:
         self._must_run_nothing()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import known_kind
 from retrysim.celery.hosting import draw_task_ids, joins_block_in_workers_only
+from retrysim.celery.program import Program
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.signals import log_what_handlers_say
@@ -19,13 +21,14 @@ from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
 from retrysim.databases import Databases
 from retrysim.durations import Duration, parse_duration, to_timedelta
-from retrysim.errors import Deadlock, InputError
+from retrysim.errors import InputError
 from retrysim.faults import Message, MessageRule, Rules
 from retrysim.kernel import Environment, Limits, Streams
 from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threading
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.crew import Crew
+from retrysim.simulation.deadlock import deadlock, explanation
 from retrysim.simulation.network import Network
 from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.run_view import RunView
@@ -79,6 +82,7 @@ class Simulation(RunView):
         self.results = ResultsHandle(weather, self.note_fault)
         self._network = Network(self.trace, self.environment, self._reality, strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
+        self._recorder.routed = lambda: self._crew.routed
         self._network.attempt_of = self._recorder.attempt_of
         self._open = False
         self._failed = False
@@ -97,6 +101,7 @@ class Simulation(RunView):
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             joins_block_in_workers_only(self._undo, self.environment)
+            self.environment.explain = lambda: explanation(self.environment, self.locks_of_the_dead)
             self.environment.standpoint.on_host = self._crew.processes.enter
             log_what_handlers_say(self._undo)
             self._recorder.connect(self._undo)
@@ -186,6 +191,15 @@ class Simulation(RunView):
         self._must_be_open()
         return self._crew.start_beat(app)
 
+    def start_program(self, function: Callable[..., object], *args: Any, name: str | None = None) -> Program:
+        """Run ``function(*args)`` beside the workers, as a process of its own whose waits are virtual.
+
+        For a monitor, say, that captures events while the simulation runs: a thread of the test would wait in real
+        time. Like a beat it keeps no run alive. What it raises ends the run as an ``AppError``.
+        """
+        self._must_be_open()
+        return self._crew.start_program(partial(function, *args), str(name or getattr(function, "__name__", "program")))
+
     def run_eagerly(self, app: Any) -> None:
         """No worker: a task runs where it is submitted, its retry is scheduled on the virtual clock."""
         self._must_be_open()
@@ -270,10 +284,8 @@ class Simulation(RunView):
         finally:
             observers.remove(look)
             self._note_end(idle)
-        if idle and (blocked := self.environment.blocked()):
-            names = "; ".join(f"{p.name} waits for {p.wait.condition.name}" for p in blocked if p.wait is not None)
-            dead = "".join(f"\n  {held.what} is held by {held.holder.name}" for held in self.locks_of_the_dead)
-            raise Deadlock(f"nothing is left that could happen, but {names}" + (dead and f"\nKilled with locks:{dead}"))
+        if idle and self.environment.blocked():
+            raise deadlock(self.environment, self.locks_of_the_dead)
 
     def _note_end(self, idle: bool) -> None:
         blocked = tuple(process.name for process in self.environment.blocked()) if idle else ()

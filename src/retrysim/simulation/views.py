@@ -34,7 +34,7 @@ class QueueView:
 
 def queue_view(name: str, waiting: dict[str, list[str]], trace: Trace, consumed: set[str]) -> QueueView:
     """The queue of that name; raises ``InputError`` for one that nothing was sent to and nobody consumes."""
-    known = {*waiting, *consumed, *(sent.queue for sent in trace.of(TaskSent))}
+    known = {*waiting, *consumed, *(queue for sent in trace.of(TaskSent) for queue in sent.queues)}
     if name not in known:
         there_are = f" (there are {', '.join(sorted(known))})" if known else ""
         raise InputError(f"no queue {name!r} in this run{did_you_mean(name, sorted(known)) or there_are}")
@@ -97,7 +97,7 @@ class Wanted:
     def fits(self, sent: TaskSent) -> bool:
         return (
             (self.task is None or is_named(sent.name, self.task))
-            and self.queue in (None, sent.queue)
+            and self.queue in (None, *sent.queues)
             and self.retries in (None, sent.retries)
             and (self.eta is None or sent.eta_ns == self._eta_ns(sent))
         )

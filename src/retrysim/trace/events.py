@@ -44,7 +44,10 @@ class TaskEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSent(TaskEvent):
-    """A task message was published: by the test, by another task, or by the task itself as its retry."""
+    """A task message was published: by the test, by another task, or by the task itself as its retry.
+
+    ``queue`` is where it came to; several queues are parted by a comma, and it is empty where the message came to none.
+    """
 
     kind: ClassVar[str] = "task-sent"
     name: str
@@ -52,6 +55,11 @@ class TaskSent(TaskEvent):
     retries: int
     eta_ns: int | None
     parent_id: str | None
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that the message was put into."""
+        return tuple(self.queue.split(", ")) if self.queue else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,10 @@ def _never_arrived(events: Sequence[Event], last: TaskSent) -> str:
     for event in events:
         if isinstance(event, FaultFired) and event.verb == "drop" and f"[{last.task_id}]" in event.target:
             return f"its message was dropped on its way to queue {last.queue!r} ({event.name})"
+    if not last.queue:
+        return (
+            "its message came into no queue: none was bound to its exchange and routing key, as its publisher knew them"
+        )
     return f"its message to queue {last.queue!r} is gone"
 
 

@@ -12,11 +12,11 @@ from types import MappingProxyType, ModuleType, TracebackType
 from typing import NoReturn, Self
 
 from retrysim.errors import FakeError
+from retrysim.patches.import_watch import ImportWatch
 from retrysim.undo import UndoStack
 from retrysim.wire.clients import aiohttp, http_client, httpcore, httplib2, urllib3
 from retrysim.wire.clients.client import Patch
 from retrysim.wire.handler import Find
-from retrysim.wire.import_watch import ImportWatch
 from retrysim.wire.network import Network, raise_deadlock
 from retrysim.wire.origin import Origin
 from retrysim.wire.tls import make_contexts_cheap

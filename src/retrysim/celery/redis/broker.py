@@ -47,6 +47,7 @@ class RedisBroker:
         self.network = self.server.network
         self.connection_class = connection_class(self.server)
         self.changed = _Hubs()
+        self.routed: dict[str, list[str]] = {}
         self._channels: list[Any] = []
         self._given: dict[str, str] = {}
         self._keys: dict[contents.Keys, None] = {}

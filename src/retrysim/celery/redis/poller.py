@@ -120,7 +120,7 @@ class ConsumerPoller(Poller):
     def _is_idle_consumer(self) -> bool:
         """Whether a loop of a worker asks; one that shuts down drains once more, with its timeout."""
         process = self._environment.current
-        return process is not None and process.service and worker_state.should_stop is None
+        return process is not None and process.service and not process.daemon and worker_state.should_stop is None
 
     def _will_be_answered(self) -> bool:
         """Whether a BRPOP is out, or all that is listened to are broadcasts."""

@@ -15,6 +15,9 @@ from celery.concurrency import prefork
 from retrysim.celery.pool import TaskPool
 from retrysim.celery.slot import Job, Slot
 
+#: Since 5.7 Celery does for the hub what it would have done, while the pool is joined.
+_RUNS_HUB_DURING_JOIN = hasattr(prefork, "_run_ready_callbacks")
+
 
 class HubPool(TaskPool):
     """``limit`` slots that never let the hub wait: a task too many (after a lost connection) waits in the pool.
@@ -94,6 +97,15 @@ class HubPool(TaskPool):
             super().shrink()
             self.options["semaphore"].shrink(1)
 
+    @property
+    def soft_limit_signals(self) -> int:
+        """Two during a warm shutdown since 5.7: of the pool's own look at the limits, and of the hub's timers.
+
+        The hub does not run any more, so Celery fires its timers from a thread; and billiard looks for itself while the
+        pool is joined. Neither knows of the other.
+        """
+        return 2 if self._closing and self._hub is not None and _RUNS_HUB_DURING_JOIN else 1
+
     def on_stop(self) -> None:
         """Warm shutdown. The hub does not run any more, so since 5.7 Celery's pool does its acks meanwhile."""
         self._closing = True
@@ -105,6 +117,5 @@ class HubPool(TaskPool):
 
     def _do_what_the_hub_did(self) -> None:
         self._read_results()
-        run_acks = getattr(prefork, "_run_ready_callbacks", None)
-        if run_acks is not None and self._hub is not None:
-            run_acks(self._hub)
+        if _RUNS_HUB_DURING_JOIN and self._hub is not None:
+            prefork._run_ready_callbacks(self._hub)

@@ -64,7 +64,7 @@ class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
         environment.run(until=lambda: bool(passed) or self._readable())
         end.cancel()
         if not passed and not self._readable():
-            raise Deadlock(f"the test waits for {self._awaited}, but nothing is left that could bring it")
+            raise environment.in_vain(f"the test waits for {self._awaited}, but nothing is left that could bring it")
 
 
 def result_consumer_class(environment: Environment) -> type[_ResultConsumer]:

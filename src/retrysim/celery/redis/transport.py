@@ -105,6 +105,7 @@ def transport_class(broker: RedisBroker) -> type[_Transport]:
         {
             "broker": broker,
             "rules": broker.rules,
+            "routed": broker.routed,
             "environment": broker.environment,
             "connection_class": broker.connection_class,
             "connection_class_ssl": broker.connection_class,
