@@ -12,6 +12,7 @@
     │   ├── Runaway           a limit of the run was crossed
     │   ├── UnservedHost      a task called a host that no fake serves
     │   ├── RealWait          a task waits for something real, which virtual time cannot bring
+    │   ├── SharedTransaction a task waits inside a transaction of a database that others share
     │   └── Unsupported       real Celery can do it, this version of retrysim cannot
     ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
     ├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
@@ -69,6 +70,10 @@ class UnservedHost(SimulationError):  # noqa: N818
 
 class RealWait(SimulationError):  # noqa: N818
     """A task waits for something real (a subprocess, a raw thread, a file), which virtual time cannot bring."""
+
+
+class SharedTransaction(SimulationError):  # noqa: N818
+    """A task waits inside a transaction of a database that it shares with the test and all other tasks."""
 
 
 class Unsupported(SimulationError):  # noqa: N818

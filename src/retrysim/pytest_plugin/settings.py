@@ -13,6 +13,7 @@ import pytest
 _KINDS: Mapping[str, tuple[type, str]] = {
     "seed": (int, "a whole number"),
     "broker": (str, 'text, such as "redis"'),
+    "redis": (bool, "true or false"),
     "start": (str, 'text, such as "2015-08-03T12:00:00Z"'),
     "env": (dict, 'a table, such as {TOKEN = "fake"}'),
     "allow": (list, 'a list of hosts, such as ["localhost:5432"]'),

@@ -266,6 +266,13 @@ class ScenarioSpec(Block):
     broker: IfGiven[OneOrMany[Broker]] = Field(
         default=None, description="The kind of broker, one or a list. Default: that of the app's own URL."
     )
+    redis: bool = Field(
+        default=False,
+        description=(
+            "Whether the simulated Redis, the broker's own if that is one, answers the app's own clients of redis-py "
+            "(locks, caches), too. Default: false."
+        ),
+    )
     workers: Annotated[Workers, OrListOf("groups")] = Field(
         default_factory=Workers,
         description="How many workers run the tasks, and how; or a list of groups of workers.",

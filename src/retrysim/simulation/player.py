@@ -71,7 +71,7 @@ def _run(
     app = find_app(item)
     check_tasks(item, app)
     start = to_datetime(spec.start_ns)
-    simulation = Simulation(seed=item.seed, start=start, broker=item.broker, limits=_limits(item))
+    simulation = Simulation(seed=item.seed, start=start, broker=item.broker, redis=spec.redis, limits=_limits(item))
     if watch is not None:
         watch(simulation.trace)
     with UndoStack() as undo, simulation as sim:
