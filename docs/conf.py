@@ -25,5 +25,10 @@ copybutton_prompt_text = "$ "
 
 linkcheck_timeout = 20
 linkcheck_workers = 8
-# Pages that answer scripts with 403, and addresses that only a fake serves.
-linkcheck_ignore = [r"https://(help|platform)\.openai\.com/", r"https://docs\.x\.com/", r"https://.*\.acme\.io"]
+# Pages that answer scripts with 403, addresses that only a fake serves, and those of the reader's own machine.
+linkcheck_ignore = [
+    r"https://(help|platform)\.openai\.com/",
+    r"https://docs\.x\.com/",
+    r"https://.*\.acme\.io",
+    r"\w+://(localhost|127\.0\.0\.1)",
+]

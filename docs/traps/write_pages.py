@@ -6,6 +6,7 @@ A test compares the pages with what this gives, so that none of them can say wha
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,9 @@ def _title(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return "\n".join(line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
+    """The comment at the beginning, its addresses as links."""
+    lines = (line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
+    return re.sub(r"https?://\S+", r"<\g<0>>", "\n".join(lines))
 
 
 def _without_comment(text: str) -> str:

@@ -1,21 +1,24 @@
-"""Every error that retrysim raises, as one tree.
+"""Every error that retrysim raises, as one tree::
 
-RetrysimError
-├── InputError            what was given is wrong; the message says what was expected (CLI: exit 2)
-│   ├── DurationError     a text or number that is no duration
-│   ├── LimitError        a rate limit that is none, or that can never be met
-│   ├── FakeError         a fake that cannot be made or mounted as asked
-│   ├── ScenarioError     a scenario file, with file:line:column
-│   └── AppError          the Celery app cannot be found, imported or simulated
-├── SimulationError       the run cannot go on
-│   ├── Deadlock          a process waits for what can never come
-│   ├── Runaway           a limit of the run was crossed
-│   ├── UnservedHost      a task called a host that no fake serves
-│   ├── RealWait          a task waits for something real, which virtual time cannot bring
-│   └── Unsupported       real Celery can do it, this version of retrysim cannot
-├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
-├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
-└── Violation             an invariant does not hold (also an AssertionError)
+    RetrysimError
+    ├── InputError            what was given is wrong; the message says what was expected (CLI: exit 2)
+    │   ├── DurationError     a text or number that is no duration
+    │   ├── LimitError        a rate limit that is none, or that can never be met
+    │   ├── FakeError         a fake that cannot be made or mounted as asked
+    │   ├── ScenarioError     a scenario file, with file:line:column
+    │   └── AppError          the Celery app cannot be found, imported or simulated
+    ├── SimulationError       the run cannot go on
+    │   ├── Deadlock          a process waits for what can never come
+    │   ├── Runaway           a limit of the run was crossed
+    │   ├── UnservedHost      a task called a host that no fake serves
+    │   ├── RealWait          a task waits for something real, which virtual time cannot bring
+    │   ├── SharedTransaction a task waits inside a transaction of a database that others share
+    │   └── Unsupported       real Celery can do it, this version of retrysim cannot
+    ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
+    ├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
+    └── Violation             an invariant does not hold (also an AssertionError)
+
+Each message says what was expected and what to do.
 """
 
 from __future__ import annotations
@@ -67,6 +70,10 @@ class UnservedHost(SimulationError):  # noqa: N818
 
 class RealWait(SimulationError):  # noqa: N818
     """A task waits for something real (a subprocess, a raw thread, a file), which virtual time cannot bring."""
+
+
+class SharedTransaction(SimulationError):  # noqa: N818
+    """A task waits inside a transaction of a database that it shares with the test and all other tasks."""
 
 
 class Unsupported(SimulationError):  # noqa: N818

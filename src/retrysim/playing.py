@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -98,9 +98,22 @@ def submit(item: ScenarioItem, app: Any, due: Due, *, ahead_ns: int = 0) -> str:
 
 
 def check_tasks(item: ScenarioItem, app: Any) -> None:
-    """Raises ``ScenarioError`` for a task that the app does not have, or of whose name it has several."""
-    for index in range(len(item.scenario.spec.submit)):
-        find_task(item, app, index)
+    """Raises ``ScenarioError`` for a task that the app has not, or has several of, or that takes other arguments."""
+    for index, submission in enumerate(item.scenario.spec.submit):
+        task = find_task(item, app, index)
+        for _, kwargs in submission.calls(item.scenario.spec.start_ns):
+            _check_arguments(item, task, index, kwargs)
+
+
+def _check_arguments(item: ScenarioItem, task: Any, index: int, kwargs: Mapping[str, Any]) -> None:
+    """What ``apply_async`` checks, before anything runs."""
+    takes = getattr(task, "__header__", None) if task.typing else None
+    if takes is None:
+        return
+    try:
+        takes(*item.scenario.spec.submit[index].args, **kwargs)
+    except TypeError as error:
+        raise item.scenario.error(("submit", index), str(error)) from None
 
 
 def find_task(item: ScenarioItem, app: Any, index: int) -> Any:

@@ -20,6 +20,7 @@ FILE = "pyproject.toml"
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "seed": (int, "a whole number"),
     "broker": (str, 'text, such as "redis"'),
+    "redis": (bool, "true or false"),
     "start": ((str, datetime), 'an instant, such as "2015-08-03T12:00:00Z"'),
     "env": (dict, 'a table, such as {TOKEN = "fake"}'),
     "allow": (list, 'a list of hosts, such as ["localhost:5432"]'),
@@ -27,7 +28,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "report": (str, 'a folder, such as "reports"'),
 }
 #: The keys that are settings of a simulation itself.
-OF_SIMULATION = ("seed", "broker", "start", "allow", "strict")
+OF_SIMULATION = ("seed", "broker", "redis", "start", "allow", "strict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

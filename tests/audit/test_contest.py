@@ -116,7 +116,7 @@ def test_the_contest_as_a_table():
     contest = hold(APP, SMALL, [Contestant(name="exponential"), Contestant(name="at reset")], seeds=1, jobs=1)
 
     assert contest_markdown(contest).splitlines()[:6] == [
-        "### 12 tasks at once, 5 per 1m, 1 seeds",
+        "### 12 tasks at once, 5 per 1m; max_retries=3 but for tasks' own; 1 seed",
         "",
         "| policy | lost | drained (2m at best) | refused | peak/s | calls |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

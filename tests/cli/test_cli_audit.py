@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from xml.etree import ElementTree
 
 import pytest
 from celery import _state
+
+from retrysim.celery import imports
 
 APP = """\
 from celery import Celery
@@ -54,10 +57,12 @@ sync_stock        5           15m  0%  0%    0%  100%  100%
 
 What these do depends on what their bodies meet. Write a test for each:
   retrysim new shop_tasks.send_mail --app shop_tasks
+or see all of them: retrysim audit shop_tasks --tests
 
 Only retry policies ran, on a simulated worker: each body was replaced by one
 that fails, and hooks, routers, signal receivers and bootsteps were left out.
-Windows are closed from the first attempt on.
+What the app's broker does to a message that waits long is judged by its
+settings, not played. Windows are closed from the first attempt on.
 """
 
 MARKDOWN = """\
@@ -71,7 +76,8 @@ MARKDOWN = """\
 one of 15m costs every task
 
 Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, \
-signal receivers and bootsteps were left out. Windows are closed from the first attempt on.
+signal receivers and bootsteps were left out. What the app's broker does to a message that waits long is judged by \
+its settings, not played. Windows are closed from the first attempt on.
 """
 
 
@@ -80,6 +86,7 @@ def shop(tmp_path, monkeypatch):
     (tmp_path / "shop_tasks.py").write_text(APP)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "shop_tasks", raising=False)
+    monkeypatch.delitem(imports._imports(), "shop_tasks", raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +165,7 @@ def test_thresholds_that_hold_exit_0(retrysim, shop):
             "'lost(15m) > 0%' or 'span < 15 minutes', or a kind of finding; did you mean 'edge'?",
         ),
         ("lost(15m) > lots", "--fail-if 'lost(15m) > lots': 'lots' is no share: expected one such as 10%"),
+        ("lost(15m) > 300%", "--fail-if 'lost(15m) > 300%': '300%' is no share: expected one such as 10%"),
         ("retries < few", "--fail-if 'retries < few': 'few' is no number of retries: expected a whole number"),
         (
             "span < 3 parsecs",
@@ -201,3 +209,174 @@ def test_a_module_that_cannot_be_imported_exits_2(retrysim, tmp_path, monkeypatc
 
     assert ended.code == 2
     assert ended.err == ("the app 'broken_app' cannot be imported: ValueError: no DATABASE_URL (broken_tasks.py:1)\n")
+
+
+SMALL_CONTEST = (
+    "--policies",
+    "--tasks",
+    "4",
+    "--limit",
+    "2 per minute",
+    "--seeds",
+    "1",
+    "--copies",
+    "2",
+    "--jobs",
+    "1",
+)
+
+
+def test_the_policies_are_drawn_in_a_file(retrysim, shop, tmp_path):
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--svg", "policies.svg", "--json")
+
+    drawn = ElementTree.parse(tmp_path / "policies.svg").getroot()
+    names = {one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text") if one.get("class") == "name"}
+    standings = json.loads(ended.out)["contest"]["policies"]
+    assert ended.code == 0
+    assert names == {
+        one["policy"].removeprefix("shop_tasks.") + (" (yours)" if one["own"] else "") for one in standings
+    }
+    assert len(names) == 10
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--svg", "p.svg"),
+        ("--tasks", "4"),
+        ("--limit", "2/s"),
+        ("--max-retries", "3"),
+        ("--policy", "a:b"),
+        ("--seeds", "3"),
+    ],
+)
+def test_what_says_more_about_the_policies_wants_them(retrysim, shop, options):
+    ended = retrysim("audit", "shop_tasks", *options)
+
+    assert ended.code == 2
+    assert ended.err.endswith(f"Error: {options[0]} says more about --policies: expected --policies, too\n")
+
+
+WAITS = """\
+def raises(retries, reset_in):
+    raise ValueError("no idea")
+
+def gives_text(retries, reset_in):
+    return "soon"
+
+def goes_back(retries, reset_in):
+    return -5
+
+def gives_up(retries, reset_in):
+    return 0 if retries == 0 else float("nan")
+
+number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("raises", "(0, 60) raised ValueError: no idea"),
+        ("gives_text", "(0, 60) gave 'soon': expected seconds, a number of at least 0"),
+        ("goes_back", "(0, 60) gave -5: expected seconds, a number of at least 0"),
+        ("gives_up", "(1, 60) gave nan: expected seconds, a number of at least 0"),
+        ("number", "(0, 60) raised TypeError: 'int' object is not callable"),
+    ],
+)
+def test_a_policy_that_says_no_seconds_exits_2(retrysim, shop, tmp_path, monkeypatch, function, message):
+    (tmp_path / "strange_waits.py").write_text(WAITS)
+    monkeypatch.delitem(sys.modules, "strange_waits", raising=False)
+
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--policy", f"strange_waits:{function}")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (2, f"--policy 'strange_waits:{function}': {message}")
+
+
+def test_a_policy_that_cannot_be_imported_exits_2(retrysim, shop, tmp_path):
+    (tmp_path / "broken_waits.py").write_text("def wait(:\n")
+
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--policy", "broken_waits:wait")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        "--policy 'broken_waits:wait' cannot be imported: SyntaxError: invalid syntax (broken_waits.py, line 1)"
+    )
+
+
+def test_a_limit_that_is_none_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--policies", "--limit", "lots", "--copies", "2", "--jobs", "1")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        2,
+        "--limit 'lots': 'lots' is no rate: expected a whole number and a window, such as "
+        '"180 per 15 minutes", "5/15min" or "1 per second"',
+    )
+
+
+def test_a_name_that_the_module_has_not_is_told(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks:celery")
+
+    assert ended.code == 2
+    assert ended.err.endswith("the module 'shop_tasks' has no app 'celery'; it has 'app'\n")
+
+
+def test_an_app_with_a_wrong_syntax_is_told_with_its_place(retrysim, tmp_path, monkeypatch):
+    (tmp_path / "half_an_app.py").write_text("x = 1\napp = Celery(\n")
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit", "half_an_app")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "the app 'half_an_app' cannot be imported: SyntaxError: '(' was never closed (half_an_app.py:2)\n",
+    )
+
+
+def test_a_drawing_that_cannot_be_written_exits_2(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", *SMALL_CONTEST, "--svg", "nowhere/policies.svg")
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        2,
+        "nowhere/policies.svg: expected a place that can be written to; No such file or directory",
+    )
+
+
+TEST = '''\
+"""What the retries of shop_tasks.send_mail do, in virtual time."""
+
+from shop_tasks import send_mail
+
+
+def test_send_mail_loses_nothing(sim):
+    sim.start_worker("shop_tasks", concurrency=4)
+
+    for _ in range(8):
+        send_mail.delay(to=1)
+    sim.run()
+
+    assert sim.states == {"FAILURE": 8}  # what it did; say what it should do
+    # sim.check() says what is wrong with it
+'''
+
+
+def test_the_tests_of_what_retries_by_hand_are_printed(retrysim, shop):
+    ended = retrysim("audit", "shop_tasks", "--tests", "--copies", "2", "--jobs", "1")
+
+    assert ended.out.endswith(f"\n\n# {' shop_tasks.send_mail '.center(76, '-')}\n{TEST}")
+
+
+def test_the_tests_are_part_of_the_answer_for_a_machine_and_for_a_ticket(retrysim, shop):
+    told = retrysim("audit", "shop_tasks", "--tests", "--json", "--copies", "2", "--jobs", "1")
+    ticket = retrysim("audit", "shop_tasks", "--tests", "--markdown", "--copies", "2", "--jobs", "1")
+
+    assert {task["task"]: task["test"] for task in json.loads(told.out)["tasks"] if task["test"]} == {
+        "shop_tasks.send_mail": TEST
+    }
+    assert ticket.out.endswith(f"\n\n### A test of `shop_tasks.send_mail`\n\n```python\n{TEST}```\n")
+
+
+def test_the_printed_test_is_what_new_writes(retrysim, shop, tmp_path):
+    retrysim("new", "send_mail", "--app", "shop_tasks")
+
+    assert (tmp_path / "test_send_mail_retries.py").read_text() == TEST

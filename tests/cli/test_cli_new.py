@@ -117,3 +117,14 @@ def test_where_there_is_no_app_it_says_how_to_name_one(tmp_path):
         2,
         "no Celery app found here: name it, as `celery -A` takes it: retrysim new --app proj.celery:app\n",
     )
+
+
+def test_where_there_are_several_apps_the_others_are_named(project):
+    (project / "celery_of_another.py").write_text("from celery import Celery\n\napp = Celery('another')\n")
+
+    done = new(project, "push_order")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "the app 'celery_of_another:app' has no task of its own; there is 'shop.celery:app', too: name it with --app\n",
+    )

@@ -131,12 +131,17 @@ def test_one_trace_or_two_are_expected(retrysim, stored, arguments):
             "no.ndjson",
             "no.ndjson: expected a trace, as `retrysim run --trace DIR` keeps it; No such file or directory\n",
         ),
-        ("text.ndjson", "text.ndjson: not a trace of retrysim: expected lines of JSON, the first a header "),
+        ("text.ndjson", "text.ndjson: not a trace of retrysim: its first line is no header of one\n"),
+        ("empty.ndjson", "empty.ndjson: not a trace of retrysim: its first line is no header of one\n"),
+        ("cut.ndjson", "cut.ndjson: not a whole trace of retrysim: line 4 is no event; was the file cut?\n"),
         ("bytes.ndjson", "bytes.ndjson: not a trace of retrysim: expected text in UTF-8\n"),
     ],
 )
 def test_a_file_that_is_no_trace_is_one_message(retrysim, stored, name, message):
     (stored / "text.ndjson").write_text("hello", encoding="utf-8")
+    (stored / "empty.ndjson").write_text("")
+    whole = (stored / "seven.ndjson").read_text(encoding="utf-8").splitlines()
+    (stored / "cut.ndjson").write_text("\n".join([*whole[:3], whole[3][:20]]), encoding="utf-8")
     (stored / "bytes.ndjson").write_bytes(b"\xff\xfe\x00")
 
     ended = retrysim("trace", name)
@@ -144,6 +149,23 @@ def test_a_file_that_is_no_trace_is_one_message(retrysim, stored, name, message)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(message)
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--diff", "seven.ndjson", "seven.ndjson", "--html", "a.html"],
+            "--html, --svg, --perfetto, --report and --each are of one run: leave out --diff",
+        ),
+        (["seven.ndjson", "--json", "--report"], "expected one of --json, --report and --each"),
+    ],
+)
+def test_options_of_which_one_would_be_ignored_exit_2(retrysim, stored, arguments, message):
+    ended = retrysim("trace", *arguments)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith(f"Error: {message}\n")
 
 
 def test_a_picture_that_cannot_be_written_is_one_message(retrysim, stored):

@@ -36,6 +36,22 @@ def test_every_wrong_file_has_its_message_and_exits_2(retrysim, folder):
     )
 
 
+def test_a_machine_gets_a_line_for_every_file(retrysim, folder):
+    (folder / "b.scenario.yaml").write_text("{name: b, app: p, submit: []}")
+
+    ended = retrysim("validate", "add.scenario.yaml", "b.scenario.yaml", "--json")
+
+    assert (ended.code, ended.err) == (2, "")
+    assert [json.loads(line) for line in ended.out.splitlines()] == [
+        {"file": "add.scenario.yaml", "valid": True, "scenario": "an add task", "items": 2},
+        {
+            "file": "b.scenario.yaml",
+            "valid": False,
+            "error": "b.scenario.yaml:1:27: submit: expected at least one value; got an empty list",
+        },
+    ]
+
+
 def test_a_traceback_is_shown_when_it_is_asked_for(retrysim, folder):
     (folder / "b.scenario.yaml").write_text("{name: b, app: p, submit: []}")
 

@@ -53,6 +53,23 @@ def test_wrong_input_that_shows_only_when_played_exits_2_with_one_message(tmp_pa
     )
 
 
+def test_arguments_that_the_task_does_not_take_exit_2(tmp_path):
+    text = (ROOT / LADDER / "01_add.scenario.yaml").read_text()
+    (tmp_path / "wrong.scenario.yaml").write_text(text.replace("task: add", "task: add, kwargs: {z: 1}"))
+
+    ran = run("wrong.scenario.yaml", cwd=tmp_path, PYTHONPATH=str(ROOT))
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "wrong.scenario.yaml:6:5: submit[0]: add() got an unexpected keyword argument 'z'\n"
+
+
+def test_what_says_more_about_live_wants_it():
+    ran = run(f"{LADDER}/01_add.scenario.yaml", "--compare")
+
+    assert ran.returncode == 2
+    assert ran.stderr.endswith("Error: --compare says more about --live: expected --live, too\n")
+
+
 def test_json_is_one_object_for_each_item_and_the_trace_is_kept(tmp_path):
     ran = run(f"{LADDER}/01_add.scenario.yaml", "--json", "--trace", str(tmp_path))
 

@@ -71,7 +71,7 @@ def play(page, folder):
         elif block.language == "console":
             _compare_commands(block, folder, where)
         elif block.language == "sh":
-            _check_options(block, where)
+            check_options(block.text, where)
 
 
 def _run(command, folder):
@@ -98,8 +98,9 @@ def _pattern(expected):
     return re.compile(text.replace(r"\.\.\.", ".*") + r"\s*", re.S)
 
 
-def _check_options(block, where):
-    for line in block.text.splitlines():
+def check_options(commands, where):
+    """Each ``retrysim`` command of these lines exists, and takes these options."""
+    for line in commands.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["retrysim"] and words[1:2] != ["--help"]:
             command = main.commands.get(words[1])

@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from tests.docs.pages import DOCS, ROOT, blocks, pages, play, played_pages
 
+from retrysim import project
 from retrysim.scenarios import InvariantCall, ScenarioSpec
 from retrysim.scenarios.block import Block
 
@@ -16,6 +17,9 @@ from retrysim.scenarios.block import Block
 @pytest.mark.parametrize("page", played_pages(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path):
     play(page, tmp_path)
+
+    for drawn in tmp_path.glob("*.svg"):  # to draw it anew: run the command of the page
+        assert drawn.read_text() == (DOCS / "pictures" / drawn.name).read_text(), drawn.name
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS)))
@@ -62,3 +66,21 @@ def test_the_workflow_to_copy_is_one():
     [workflow] = [block.text for block in blocks(DOCS / "how-to/run-in-ci.md") if block.language == "yaml"]
 
     assert list(YAML(typ="safe").load(workflow)["jobs"]) == ["retries"]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: str(page.relative_to(ROOT)))
+def test_an_address_outside_can_be_clicked_and_is_checked(page):
+    """Sphinx's check of links sees what is one: `<https://...>` or `[...](https://...)`."""
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.M | re.S)
+
+    assert re.findall(r"(?<![<(])\bhttps?://[^\s)>]+", text) == []
+
+
+def test_every_option_and_setting_of_the_plugin_has_a_row(pytestconfig):
+    page = (DOCS / "reference/pytest.md").read_text()
+    options = {option for action in pytestconfig._parser._anonymous.options for option in action.names()}
+    options |= {name for group in pytestconfig._parser._groups for one in group.options for name in one.names()}
+
+    rows = set(re.findall(r"^\| `(--retrysim-[\w-]+|\w+)", page, re.M))
+
+    assert rows == {name for name in options if name.startswith("--retrysim-")} | set(project._KINDS)

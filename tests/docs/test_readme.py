@@ -1,8 +1,15 @@
 """The README keeps its word: its code runs, its scenario passes, its failure text is the one that is printed."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
+
+from tests.docs.pages import check_options
 
 from retrysim.scenarios import items_of, loads
 from retrysim.simulation.player import play
@@ -36,7 +43,7 @@ def test_the_reference_lists_every_dialect_with_its_source_and_date():
 
     for file in (ROOT / "src/retrysim/fakes/data/dialects").glob("*.toml"):
         dialect = tomllib.loads(file.read_text())
-        assert f"| {dialect['source']} | {dialect['date']} |" in page, file.name
+        assert f"| <{dialect['source']}> | {dialect['date']} |" in page, file.name
 
 
 def test_the_scenario_of_the_readme_passes():
@@ -72,3 +79,26 @@ def test_the_audit_of_the_readme_is_that_of_the_tutorial():
     [audited] = blocks("console")
 
     assert audited.rstrip("\n") in (ROOT / "docs/tutorial.md").read_text()
+
+
+def test_the_commands_of_the_readme_run(tmp_path):
+    """But for `serve`, which does not end, and the one that wants a broker: of these, the options are checked."""
+    [commands] = [block.strip() for block in blocks("sh") if "retrysim" in block and "venv" not in block]
+    lines = commands.splitlines()
+    check_options(commands, "README.md")
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    ended = subprocess.run(
+        ["bash", "-ec", "\n".join(line for line in lines if "--live" not in line and " serve " not in line)],
+        cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_every_block_of_the_readme_is_of_a_kind_that_is_run_here():
+    kinds = Counter(re.findall(r"^```(\w*)\n.*?^```$", README, re.M | re.S))
+
+    assert kinds == {"python": 2, "yaml": 1, "": 1, "console": 1, "sh": 3}

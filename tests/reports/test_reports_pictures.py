@@ -171,9 +171,10 @@ def test_every_trace_event_has_what_its_phase_asks_for(run):
     assert document["displayTimeUnit"] == "ms"
     for event in document["traceEvents"]:
         assert set(event) == FIELDS[event["ph"]] | {"ph"}
-        assert all(
-            type(event[name]) is int and event[name] >= 0 for name in ("ts", "dur", "pid", "tid") if name in event
-        )
+        assert all(type(event[name]) is int and event[name] >= 0 for name in ("pid", "tid"))
+        for name in {"ts", "dur"} & set(event):
+            assert event[name] >= 0
+            assert event[name] == round(event[name], 3)  # microseconds, with the three digits that Perfetto reads
         assert event.get("s", "t") in {"g", "p", "t"}
         if event["ph"] == "C":
             assert all(type(value) is int for value in event["args"].values())
@@ -184,8 +185,45 @@ def test_slices_of_one_thread_do_not_overlap():
     ends = {}
     for event in sorted((e for e in events if e["ph"] == "X"), key=lambda e: e["ts"]):
         thread = event["pid"], event["tid"]
-        assert event["ts"] >= ends.get(thread, 0)
-        ends[thread] = event["ts"] + event["dur"]
+        assert event["dur"] > 0, "Perfetto draws a slice inside the one that began at the same instant"
+        assert nanoseconds(event["ts"]) >= ends.get(thread, 0)
+        ends[thread] = nanoseconds(event["ts"] + event["dur"])
+
+
+def nanoseconds(microseconds):
+    return round(microseconds * 1_000)
+
+
+def test_what_happens_at_one_instant_is_side_by_side_after_it():
+    events = json.loads(perfetto_report(runs.refused_and_retried()))["traceEvents"]
+
+    slices = sorted((e["tid"], e["ts"], e["dur"]) for e in events if e["ph"] == "X")
+    assert slices == [
+        (20001, 0, 0.001),
+        (20001, 0.001, 0.001),
+        (20001, 0.002, 0.001),
+        (20001, 900000000, 0.001),
+        (20002, 0, 0.001),
+        (20002, 0.001, 0.001),
+        (20002, 900000000, 0.001),
+    ]
+
+
+def test_a_call_is_drawn_in_its_attempt():
+    events = json.loads(perfetto_report(runs.refused_and_retried()))["traceEvents"]
+    slices = [e for e in events if e["ph"] == "X"]
+
+    for call in (e for e in events if e["ph"] == "i"):
+        [attempt] = [e for e in slices if e["tid"] == call["tid"] and e["ts"] <= call["ts"] < e["ts"] + e["dur"]]
+        assert attempt["args"]["task"] == call["args"]["task"]
+
+
+def test_no_thread_is_taken_for_the_main_one_of_its_process(killed):
+    for run in (killed, runs.many(300)):
+        events = json.loads(perfetto_report(run))["traceEvents"]
+        threads = {(e["pid"], e["tid"]) for e in events if e["ph"] in "Xi"}
+        assert len({tid for _, tid in threads}) == len(threads)
+        assert not {tid for _, tid in threads} & {pid for pid, _ in threads}
 
 
 def test_attempts_calls_and_faults_are_trace_events(killed):
@@ -194,6 +232,7 @@ def test_attempts_calls_and_faults_are_trace_events(killed):
     names = [(e["name"], e["args"]["name"]) for e in events if e["ph"] == "M"]
     assert names == [
         ("process_name", "the run"),
+        ("thread_name", "outside of tasks"),
         ("process_name", "worker-1"),
         ("thread_name", "slot 1"),
         ("process_name", "worker-2"),

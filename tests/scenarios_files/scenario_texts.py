@@ -136,6 +136,7 @@ name: faults and beat
 app: proj.celery:app
 broker: redis
 beat: true
+redis: true
 until: 2020-01-01T02:00:00Z
 strict: false
 allow: localhost:5432

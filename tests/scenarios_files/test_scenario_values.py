@@ -59,7 +59,7 @@ def test_a_small_scenario_gets_the_defaults():
 def test_every_key_is_read():
     spec = loads(EVERY_KEY, file="f").spec
 
-    assert set(spec.keys()) - set(spec.given) == {"seed", "run_for", "beat", "expect_always_eager"}
+    assert set(spec.keys()) - set(spec.given) == {"seed", "redis", "run_for", "beat", "expect_always_eager"}
     assert set(spec.expect.keys()) - set(spec.expect.given) == {"attempts_at", "differs_from"}
     assert spec.description == "All of them.\n"
     assert spec.tags == ("slow", "twitter")

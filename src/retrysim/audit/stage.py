@@ -16,6 +16,7 @@ from celery import signals
 from celery.app.task import Task
 from celery.utils.dispatch import Signal
 
+from retrysim.celery.hosting import in_each_spelling
 from retrysim.undo import UndoStack
 
 #: Methods that a project may override and that are no retry policy.
@@ -70,7 +71,7 @@ def set_stage(undo: UndoStack, app: Any) -> None:
     undo.set_attribute(app, "steps", defaultdict(set))
     undo.set_attribute(app, "_backend_cache", None)
     undo.set_attribute(app, "_local", type(app._local)())
-    layer = dict(_CONFIGURATION)
+    layer = in_each_spelling(app, _CONFIGURATION)
     app.conf.maps.insert(0, layer)
 
     def take_off() -> None:

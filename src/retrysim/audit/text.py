@@ -21,7 +21,8 @@ _PLAIN = frozenset({Kind.LOST, Kind.CLIPPED, Kind.BY_HAND, Kind.TIME_LIMIT, Kind
 AS_IF_REACHED = "A call of retry in a body (NAME:LINE) is judged as if every attempt came to it. "
 NOTHING_ELSE_RAN = (
     "Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, "
-    "signal receivers and bootsteps were left out. Windows are closed from the first attempt on."
+    "signal receivers and bootsteps were left out. What the app's broker does to a message that waits long is judged "
+    "by its settings, not played. Windows are closed from the first attempt on."
 )
 
 
@@ -145,4 +146,5 @@ def _by_hand(report: AppReport) -> Iterable[RenderableType]:
         return
     yield Text("\nWhat these do depends on what their bodies meet. Write a test for each:")
     for task in wanting:
-        yield Text(f"  retrysim new {task.name} --app {report.app}", style="bold")
+        yield Text(f"  retrysim new {task.name} --app {report.app}", style="bold", no_wrap=True, overflow="ignore")
+    yield Text(f"or see all of them: retrysim audit {report.app} --tests")

@@ -108,9 +108,12 @@ def _share(text: str) -> float:
     """``10%`` or ``0.1``."""
     number = text.strip()
     try:
-        return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
+        share = float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
     except ValueError:
-        raise ValueError(f"{text.strip()!r} is no share: expected one such as 10%") from None
+        share = -1
+    if not 0 <= share <= 1:
+        raise ValueError(f"{number!r} is no share: expected one such as 10%")
+    return share
 
 
 def _whole(text: str) -> int:

@@ -46,10 +46,11 @@ class Beat:
         if not self.stopped:
             raise InputError("this beat is running: stop() or kill() it before restart()")
         self._globals.start(self)
-        with self._globals.inside(self):
+        thread = self._environment.new_thread("beat")
+        with self._globals.inside(self), self._environment.standpoint.on(thread):
             self.service = self._make_service()
             self.service.scheduler  # noqa: B018 - made now: an entry that is wrong is an error here
-        self._process = self._environment.spawn(self._run, name="beat", daemon=True, host=self)
+        self._process = self._environment.spawn(self._run, name="beat", daemon=True, host=self, thread=thread)
 
     restart = start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from typing import Any
 
@@ -22,7 +23,7 @@ def find_app(app: Any) -> Any:
     try:
         found = celery_find_app(app)
     except Exception as error:
-        raise AppError(explain_import_error(app, error)) from error
+        raise AppError(_missing_attribute(app) or explain_import_error(app, error)) from error
     except SystemExit as error:
         raise AppError(f"the app {app!r} cannot be imported: it ended the interpreter ({error!r})") from error
     return _checked(found, repr(app))
@@ -35,6 +36,16 @@ def _checked(app: Any, named: str) -> Any:
             'such as "proj" or "proj.celery:app"'
         )
     return app
+
+
+def _missing_attribute(name: str) -> str | None:
+    """Why ``proj:nothing`` is no app, where ``proj`` is a module: Celery calls all of it a module that is not there."""
+    module, colon, attribute = name.partition(":")
+    if not colon or module not in sys.modules or hasattr(sys.modules[module], attribute):
+        return None
+    apps = [found for found, value in vars(sys.modules[module]).items() if isinstance(value, Celery)]
+    there_is = f"; it has {' and '.join(map(repr, apps))}" if apps else ""
+    return f"the module {module!r} has no app {attribute!r}{there_is}"
 
 
 def explain_import_error(name: str, error: Exception) -> str:
@@ -50,6 +61,8 @@ def _place(error: Exception) -> str:
     """Where it happened, if that was in a module that was being imported."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "<module>"]
     frames = [f for f in frames if "importlib" not in f.filename and not f.filename.startswith("<")]
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({os.path.relpath(error.filename)}:{error.lineno})"
     return f" ({os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
 
 

@@ -130,14 +130,23 @@ def serve_transport(undo: UndoStack, broker: Broker, name: str) -> None:
 def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:
     """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile is the test's own affair."""
     conf = app.conf
-    conf.maps.insert(0, settings)
+    layer = in_each_spelling(app, settings)
+    conf.maps.insert(0, layer)
     # A worker that starts adds its task modules to what is included.
     undo.set_item(conf.changes, "include", conf.changes.get("include", conf.include))
 
     def take_off() -> None:
-        conf.maps[:] = [layer for layer in conf.maps if layer is not settings]
+        conf.maps[:] = [one for one in conf.maps if one is not layer]
 
     undo.then(take_off)
+
+
+def in_each_spelling(app: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings under their names in the app's namespace, too (``CELERY_BROKER_URL`` of a Django project).
+
+    Celery 5.5 looks for that name in every layer before it looks for the plain one in any.
+    """
+    return settings | {name: value for key, value in settings.items() for name in app.conf._to_keys(key)}
 
 
 def _fresh_caches(undo: UndoStack, app: Any, processes: ProcessGlobals) -> None:

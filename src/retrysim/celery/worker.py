@@ -57,6 +57,7 @@ class Worker:
         self._process: Process | None = None
         self._how: str | None = None  # nobody has told it to stop
         self._options = options
+        self._thread = environment.new_thread(name)
         self.controller = self._make_controller(options)
 
     def __str__(self) -> str:
@@ -68,7 +69,7 @@ class Worker:
     def _make_controller(self, options: dict[str, Any]) -> Any:
         hostname = f"celery@{self.name}"
         self._globals.start(self)
-        with self._globals.inside(self):
+        with self._globals.inside(self), self._environment.standpoint.on(self._thread):
             celery_trace.setup_worker_optimizations(self.app, hostname)
             controller = WorkController(
                 app=self.app,
@@ -96,7 +97,7 @@ class Worker:
 
     def launch(self) -> None:
         """Start, without waiting until the worker consumes."""
-        self._process = self._environment.spawn(self._run, name=self.name, host=self)
+        self._process = self._environment.spawn(self._run, name=self.name, host=self, thread=self._thread)
 
     def stop(self) -> None:
         """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped."""
@@ -167,6 +168,7 @@ class Worker:
             raise InputError(f"{self.name} is running: stop() or kill() it before restart()")
         self._stopped = self._is_ready = False
         self._how = None
+        self._thread = self._environment.new_thread(self.name)
         self.controller = self._make_controller(self._options)
 
     def abandon(self) -> None:

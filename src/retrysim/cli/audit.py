@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from retrysim.cli.companions import only_with
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
 from retrysim.errors import InputError
@@ -16,12 +18,14 @@ from retrysim.errors import InputError
 if TYPE_CHECKING:
     from retrysim.audit import AppReport
     from retrysim.audit.contest import Contest
+    from retrysim.ratelimit.rate import Rate
 
 _EPILOG = """\b
 Examples:
   retrysim audit proj
   retrysim audit proj.celery:app --task fetch --fail-if 'lost(15m) > 0%'
-  retrysim audit proj --policies --tasks 400 --limit '180 per 15 minutes'
+  retrysim audit proj --tests
+  retrysim audit proj --policies --tasks 400 --limit '180 per 15 minutes' --svg policies.svg
 \b
 --fail-if takes `lost(WINDOW)`, `span` or `retries` with <, <=, > or >= and a value, or a kind of
 finding (`edge`, `no-effect`, `unknown-name`, `visibility-timeout`, `expires`, ...). It judges the
@@ -37,12 +41,22 @@ Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wr
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
+@click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand.")
 @click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
-@click.option("--tasks", "number", metavar="N", default=400, show_default=True, help="... of so many tasks at once.")
+@click.option(
+    "--tasks",
+    "number",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="... of so many tasks at once.",
+)
 @click.option("--limit", default="180 per 15 minutes", show_default=True, help="... against this limit.")
 @click.option("--max-retries", default="3", show_default=True, help="... with so many retries, or `none`: no end.")
 @click.option("--policy", "callables", metavar="MODULE:FUNCTION", multiple=True, help="... and under this one, too.")
 @click.option("--seeds", metavar="N", type=click.IntRange(min=1), default=3, show_default=True, help="... so often.")
+@click.option("--svg", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="... and draw them there.")
 @click.option("--fail-if", "thresholds", metavar="THRESHOLD", multiple=True, help="Exit with 1 where this is so.")
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="What jitter is drawn from.")
 @click.option(
@@ -60,12 +74,14 @@ def audit(
     tasks: tuple[str, ...],
     as_json: bool,
     as_markdown: bool,
+    with_tests: bool,
     policies: bool,
     number: int,
     limit: str,
     max_retries: str,
     callables: tuple[str, ...],
     seeds: int,
+    svg: Path | None,
     thresholds: tuple[str, ...],
     seed: int,
     copies: int,
@@ -73,9 +89,11 @@ def audit(
     traceback: bool,
 ) -> None:
     """Say how long an outage each task's retry policy outlives. APP is what `celery -A` takes; nothing of it runs but
-    its retry policies."""
+    its retry policies (with --tests, the bodies of tasks that retry by hand, too)."""
     if as_json and as_markdown:
         raise click.UsageError("expected --json or --markdown, not both")
+    if not policies:
+        only_with("--policies", ("number", "limit", "max_retries", "callables", "seeds", "svg"))
     with one_message(with_traceback=traceback), current_folder_importable():
         from retrysim.audit import audit as audit_app
         from retrysim.audit.threshold import parse_threshold
@@ -86,7 +104,10 @@ def audit(
             with progress("policies") as on_progress:
                 report = audit_app(app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress)
             contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
-        _print(report, contest, as_json=as_json, as_markdown=as_markdown)
+            tests = _tests(report) if with_tests else None
+        if svg is not None and contest is not None:
+            _draw(contest, svg)
+        _print(report, contest, tests, as_json=as_json, as_markdown=as_markdown)
         crossed = [message for limit in limits for message in limit.crossed_by(report)]
     for message in crossed:
         click.echo(message, err=True)
@@ -104,12 +125,20 @@ def _contest(
 ) -> Contest:
     from retrysim.audit.contest import Workload, contestants, hold
     from retrysim.cli.terminal import progress
-    from retrysim.ratelimit.rate import Rate
 
-    workload = Workload(tasks=number, limit=Rate.parse(limit), max_retries=_retries(max_retries))
+    workload = Workload(tasks=number, limit=_rate(limit), max_retries=_retries(max_retries))
     those = contestants(report, callables)
     with progress("contest") as on_progress:
         return hold(report.app, workload, those, seeds=seeds, jobs=jobs, on_progress=on_progress)
+
+
+def _rate(text: str) -> Rate:
+    from retrysim.ratelimit.rate import Rate
+
+    try:
+        return Rate.parse(text)
+    except InputError as error:
+        raise InputError(f"--limit {text!r}: {error}") from None
 
 
 def _retries(text: str) -> int | None:
@@ -120,18 +149,52 @@ def _retries(text: str) -> int | None:
     return int(text)
 
 
-def _print(report: AppReport, contest: Contest | None, *, as_json: bool, as_markdown: bool) -> None:
+def _draw(contest: Contest, file: Path) -> None:
+    from retrysim.audit.contest.picture import contest_svg
+
+    try:
+        file.write_text(contest_svg(contest), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file}: expected a place that can be written to; {error.strerror}") from None
+
+
+def _tests(report: AppReport) -> dict[str, str]:
+    from retrysim.cli.by_hand import written_tests
+
+    return written_tests(report)
+
+
+def _print(
+    report: AppReport, contest: Contest | None, tests: dict[str, str] | None, *, as_json: bool, as_markdown: bool
+) -> None:
     if as_json:
-        told = {} if contest is None else {"contest": contest.as_json()}
-        click.echo(json.dumps({**report.as_json(), **told}))
+        answer = report.as_json()
+        if tests is not None:
+            answer["tasks"] = [{**task, "test": tests.get(task["task"])} for task in answer["tasks"]]
+        click.echo(json.dumps({**answer, **({} if contest is None else {"contest": contest.as_json()})}))
     elif as_markdown:
-        from retrysim.audit.contest.drawing import contest_markdown
-        from retrysim.audit.markdown import markdown
-
-        click.echo(markdown(report) + ("" if contest is None else f"\n\n{contest_markdown(contest)}"))
+        _print_markdown(report, contest, tests)
     else:
-        from retrysim.audit.contest.drawing import render as render_contest
-        from retrysim.audit.text import render
-        from retrysim.cli.terminal import say
+        _print_text(report, contest, tests)
 
-        say(render(report), *([] if contest is None else [render_contest(contest)]))
+
+def _print_markdown(report: AppReport, contest: Contest | None, tests: dict[str, str] | None) -> None:
+    from retrysim.audit.contest.drawing import contest_markdown
+    from retrysim.audit.markdown import markdown
+    from retrysim.cli.by_hand import as_markdown
+
+    parts = [markdown(report)]
+    parts += [] if contest is None else [contest_markdown(contest)]
+    parts += [as_markdown(tests)] if tests else []
+    click.echo("\n\n".join(parts))
+
+
+def _print_text(report: AppReport, contest: Contest | None, tests: dict[str, str] | None) -> None:
+    from retrysim.audit.contest.drawing import render as render_contest
+    from retrysim.audit.text import render
+    from retrysim.cli.by_hand import as_text
+    from retrysim.cli.terminal import say
+
+    say(render(report), *([] if contest is None else [render_contest(contest)]))
+    if tests:
+        click.echo(as_text(tests))

@@ -49,10 +49,14 @@ def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
     """The app (found in the folder, unless named) and its task (the first that retries, unless named)."""
     if (folder / "src").is_dir():
         sys.path.insert(0, str(folder / "src"))
-    name = app_name or _app_in(folder)
+    name, others = (app_name, []) if app_name else _apps_in(folder)
     env: dict[str, str] = {}
     app = _import(name, env)
-    chosen = _choose(app, name, task)
+    try:
+        chosen = _choose(app, name, task)
+    except InputError as error:
+        hint = f"; there is {' and '.join(map(repr, others))}, too: name it with --app" if others else ""
+        raise InputError(f"{error}{hint}") from None
     function = inspect.unwrap(getattr(chosen, "_orig_run", chosen.run))
     module = sys.modules[chosen.__module__]
     return Found(
@@ -66,13 +70,15 @@ def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
     )
 
 
-def _app_in(folder: Path) -> str:
+def _apps_in(folder: Path) -> tuple[str, list[str]]:
+    """The app that is most likely meant, and the others."""
     found = list(_apps(folder))
     if not found:
         raise InputError(
             "no Celery app found here: name it, as `celery -A` takes it: retrysim new --app proj.celery:app"
         )
-    return min(found, key=lambda name: ("celery" not in name, name.count("."), name))
+    first, *others = sorted(found, key=lambda name: ("celery" not in name, name.count("."), name))
+    return first, others
 
 
 def _apps(folder: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from retrysim.cli.companions import only_with
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
 from retrysim.cli.live_scale import Scale
@@ -66,6 +67,8 @@ def run(
     if report is None:
         report = len(files) == 1 and sys.stdout.isatty()
     printer: Printer = JsonPrinter() if as_json else TextPrinter(report=report)
+    if live["live"] is None:
+        only_with("--live", ("scale", "compare", "jobs", "times"))
     with one_message(with_traceback=traceback), current_folder_importable():
         if live["live"] is None:
             verdicts = _play_all(files, seed, trace_dir, printer)

@@ -20,7 +20,7 @@ def say(*what: RenderableType) -> None:
     console = Console(file=sys.stdout, width=None if on_terminal else WIDTH, highlight=False)
     with console.capture() as capture:
         for one in what:
-            console.print(one)
+            console.print(one, crop=False)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 

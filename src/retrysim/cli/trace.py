@@ -63,6 +63,10 @@ def trace(
     """Print a stored trace as a timeline, write pictures of it, or compare two."""
     if (file is None) == (diff is None):
         raise click.UsageError("expected a trace (retrysim run --trace DIR keeps them), or --diff with two")
+    if diff is not None and (html or svg or perfetto or report or each):
+        raise click.UsageError("--html, --svg, --perfetto, --report and --each are of one run: leave out --diff")
+    if as_json + report + each > 1:
+        raise click.UsageError("expected one of --json, --report and --each")
     with one_message(with_traceback=traceback):
         from retrysim.reports import selected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from retrysim.project import project_around
 _EPILOG = """\b
 Examples:
   retrysim validate scenarios/*.scenario.yaml
+  retrysim validate scenarios/*.scenario.yaml --json
   retrysim validate --schema > scenario.schema.json
 \b
 Exit code: 0 when every file is right, 2 when one is wrong, 3 when retrysim itself fails.
@@ -22,15 +24,16 @@ Exit code: 0 when every file is right, 2 when one is wrong, 3 when retrysim itse
 @click.command(epilog=_EPILOG)
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of scenario files instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file and line.")
 @show_traceback
-def validate(files: tuple[Path, ...], schema: bool, traceback: bool) -> None:
+def validate(files: tuple[Path, ...], schema: bool, as_json: bool, traceback: bool) -> None:
     """Check scenario files: their YAML, keys and values. Names of apps, tasks and fakes are checked by `run`."""
     if bool(files) == schema:
         raise click.UsageError("expected the files to check, or --schema alone")
     with one_message(with_traceback=traceback):
         if schema:
             _print_schema()
-        elif [file for file in files if not _is_right(file, with_traceback=traceback)]:
+        elif [file for file in files if not _is_right(file, as_json=as_json, with_traceback=traceback)]:
             raise click.exceptions.Exit(ExitCode.WRONG_INPUT)
 
 
@@ -40,15 +43,21 @@ def _print_schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
-def _is_right(file: Path, *, with_traceback: bool) -> bool:
-    """Prints the verdict on one file: a line, or its error on standard error."""
+def _is_right(file: Path, *, as_json: bool, with_traceback: bool) -> bool:
+    """Prints the verdict on one file: a line, or its error on standard error; as JSON, both are lines."""
     from retrysim.scenarios import items_of, load
 
     try:
         scenario = load(file, project=project_around(Path.cwd()))
     except InputError as error:
-        tell(str(error), with_traceback=with_traceback)
+        if as_json:
+            click.echo(json.dumps({"file": str(file), "valid": False, "error": str(error)}))
+        if with_traceback or not as_json:
+            tell(str(error), with_traceback=with_traceback)
         return False
     count = len(items_of(scenario))
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "valid": True, "scenario": scenario.name, "items": count}))
+        return True
     click.echo(f"valid  {file}  {scenario.name} ({count} {'item' if count == 1 else 'items'})")
     return True

@@ -47,6 +47,8 @@ class Environment:
         self._daemon_steps = 0
         #: where the line that runs now is
         self.standpoint = Standpoint(self._thread_ident)
+        #: asked before a process gives way to whoever comes next; what it raises, the process gets
+        self.on_leave: Callable[[Process], None] = _nothing
         self._threads = itertools.count(1)
         #: no process runs any more, and none will
         self.over = False
@@ -74,11 +76,15 @@ class Environment:
         current = self.current
         if host is None and current is not None:
             host = current.host
-        thread = thread or Thread(next(self._threads), name)
+        thread = thread or self.new_thread(name)
         process = Process(function, name=name, service=service, host=host, thread=thread, owner=owner, daemon=daemon)
         self._processes[process.greenlet] = process
         self._make_ready(process)
         return process
+
+    def new_thread(self, name: str) -> Thread:
+        """A thread on which nothing runs yet."""
+        return Thread(next(self._threads), name)
 
     def _make_ready(self, process: Process) -> None:
         if not process.ready:
@@ -169,6 +175,7 @@ class Environment:
         process = self.current
         if process is None:
             return self._drive_until(condition, timeout_ns)
+        self.on_leave(process)
         wait = process.wait = Wait(condition, partial(self._on_wait_over, process))
         self._begin(wait, timeout_ns, daemon or process.daemon)
         if process.signals:  # one more came before the last one's handler raised
@@ -213,6 +220,7 @@ class Environment:
     def _yield_now(self) -> None:
         process = self.current
         assert process is not None
+        self.on_leave(process)
         self._make_ready(process)
         self._switch_to_driver(process)
 
@@ -249,6 +257,10 @@ class Environment:
         """Give way to the driver; the running process is the next to go on."""
         process = self.current
         if process is not None:
+            try:
+                self.on_leave(process)
+            except Exception as error:
+                self.fail(error)
             process.ready = True
             self._ready.appendleft(process)
             self._switch_to_driver(process)
@@ -306,7 +318,8 @@ class Environment:
 
     def holds(self, condition: Callable[[], bool]) -> bool:
         """What a condition of the test's says, asked on the test's own thread, whoever runs."""
-        return self.standpoint.on_main_thread(condition)
+        with self.standpoint.on(self.main_thread):
+            return condition()
 
     def _jump(self, until_ns: int | None) -> bool:
         """Let time jump to the next event and fire it; ``False`` when the run is over."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from retrysim.kernel.thread import Thread
 
@@ -32,14 +33,25 @@ class Standpoint:
         """Go back to the test itself."""
         self.enter(None, self.main_thread)
 
-    def on_main_thread(self, ask: Callable[[], bool]) -> bool:
-        """What ``ask`` says on the test's own thread; then control is where it was."""
-        thread = self._thread
-        self.enter(self._host, self.main_thread)
+    @property
+    def thread(self) -> Thread:
+        """The thread that has control."""
+        return self._thread
+
+    @property
+    def is_main_thread(self) -> bool:
+        """Whether what runs has the test's own ``threading.local``s: the test, and what it runs eagerly."""
+        return self._thread is self.main_thread
+
+    @contextmanager
+    def on(self, thread: Thread) -> Iterator[None]:
+        """Run a block, which must not wait, on another thread; then control is where it was."""
+        before = self._thread
+        self.enter(self._host, thread)
         try:
-            return ask()
+            yield
         finally:
-            self.enter(self._host, thread)
+            self.enter(self._host, before)
 
 
 def _nobody(_told: object) -> None:

@@ -5,6 +5,7 @@ does not reach. ``virtual_standard_library`` is the one door, and it undoes all 
 """
 
 from retrysim.patches.locks import HeldLock
+from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.reality import Reality
 from retrysim.patches.standard_library import virtual_clocks, virtual_standard_library
@@ -16,6 +17,7 @@ from retrysim.patches.waits import virtual_condition_waits
 __all__ = [
     "HeldLock",
     "Reality",
+    "call_site",
     "monotonic_ns",
     "standing_of",
     "virtual_clocks",

@@ -12,8 +12,8 @@ from typing import Any
 from retrysim.clock import grid_ns
 from retrysim.errors import UnservedHost
 from retrysim.kernel import Environment
-from retrysim.patches.places import call_site
-from retrysim.patches.reality import SUBPROCESS, Reality
+from retrysim.patches.places import call_site, module_of_caller
+from retrysim.patches.reality import DATABASE_DRIVERS, SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
 #: How often a process is looked at that is waited for with a timeout, in real seconds.
@@ -95,8 +95,11 @@ def _check_address(reality: Reality, address: Any) -> None:
 def _check_host(reality: Reality, host: Any, port: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else str(host)
     full = name if port is None else f"{name}:{port}"
-    if not reality.permits(name, full):
+    caller = module_of_caller().partition(".")[0]
+    if caller not in DATABASE_DRIVERS and not reality.permits(name, full):
+        is_redis = caller == "redis"
+        instead = "Let the simulated Redis answer: Simulation(redis=True)" if is_redis else "Serve the host by a fake"
         raise UnservedHost(
             f"a task opens a real socket to {full}\n  at {call_site()}\n"
-            f'  Serve the host by a fake, or let it be real: sim.allow("{full}")'
+            f'  {instead}, or let it be real: sim.allow("{full}")'
         )

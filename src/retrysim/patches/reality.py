@@ -15,6 +15,8 @@ from retrysim.patches.places import call_site
 
 #: What can be allowed besides hosts.
 THREADS, SUBPROCESS, SELECT = "threads", "subprocess", "select"
+#: Packages that talk to databases, which are real, by a library in C (libpq), whose sockets are not seen here anyhow.
+DATABASE_DRIVERS = frozenset({"psycopg"})
 
 
 class Reality:

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 from retrysim.clock import GRID_NS, grid_ns
 from retrysim.kernel import Condition, Environment
-from retrysim.patches.reality import SELECT, SUBPROCESS, Reality
+from retrysim.patches.places import module_of_caller
+from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, SUBPROCESS, Reality
 from retrysim.undo import UndoStack
 
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
@@ -131,8 +132,11 @@ def wait_really(
 ) -> Any:
     """Wait for real files as long as in reality; when nothing came, that much virtual time has passed too.
 
-    And one step more: ``Popen.communicate`` goes on until its timeout is exceeded.
+    And one step more: ``Popen.communicate`` goes on until its timeout is exceeded. A database's driver waits for an
+    answer that costs the simulation no time.
     """
+    if module_of_caller().partition(".")[0] in DATABASE_DRIVERS:
+        return wait(timeout)
     if not reality.addresses and not reality.permits(SUBPROCESS):  # whose pipes may be waited for, too
         reality.check("waits for a file or a socket", SELECT)
     ready = wait(timeout)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from html import escape
 from importlib.resources import files
 
 from retrysim.reports.drawing import Drawing, number, rect, text, text_width
@@ -36,7 +37,7 @@ def svg_report(trace: Trace) -> str:
     for row in rows or [Drawing(width=width, height=20, body=text(0, 14, "nothing was attempted", "dim"))]:
         body.append(row.at(_PAD, y))
         y += row.height + _GAP
-    return _file(width + 2 * _PAD, max(height, 20) + 2 * _PAD, "".join(body))
+    return svg_file(width + 2 * _PAD, max(height, 20) + 2 * _PAD, "".join(body), "A run of retrysim")
 
 
 @cache
@@ -99,12 +100,13 @@ def _titled(title: str, entries: list[tuple[str, str]]) -> Drawing:
     return Drawing(width=x + shown.width, height=18, body=text(0, 13, title, "title") + shown.at(x, 1))
 
 
-def _file(width: float, height: float, body: str) -> str:
+def svg_file(width: float, height: float, body: str, label: str) -> str:
+    """The elements as the text of a file; ``label`` is what a screen reader says of it."""
     light, dark = part("light.css"), part("dark.css")
     style = f"svg {{ {light} }} @media (prefers-color-scheme: dark) {{ svg {{ {dark} }} }} {part('plots.css')}"
     size = f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="A run of retrysim">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(label)}">'
         f"<style>{style}svg .title {{ font-size: 15px; font-weight: 650; }}</style>"
         f"{rect(0, 0, width, height, 'paper')}{body}</svg>\n"
     )

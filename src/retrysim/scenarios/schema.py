@@ -277,6 +277,13 @@ class ScenarioSpec(Block):
     strict: Annotated[bool, Strict()] = Field(
         default=True, description="Whether it is an error to call any other host that no fake serves. Default: true."
     )
+    redis: bool = Field(
+        default=False,
+        description=(
+            "Whether the simulated Redis, the broker's own if that is one, answers the app's own clients of redis-py "
+            "(locks, caches), too. Default: false."
+        ),
+    )
     workers: Annotated[Workers, OrListOf("groups")] = Field(
         default_factory=Workers,
         description="How many workers run the tasks, and how; or a list of groups of workers.",

@@ -14,8 +14,10 @@ from retrysim.celery.hosting import Broker, borrow, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.program import Program
+from retrysim.celery.receivers import receivers_end_with
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.worker import Worker
+from retrysim.databases import Databases
 from retrysim.errors import InputError
 from retrysim.faults import Rules
 from retrysim.kernel import Environment
@@ -36,6 +38,7 @@ class Crew:
         rules: Rules,
         weather: ResultWeather,
         undo: UndoStack,
+        databases: Databases,
         real_time: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._environment = environment
@@ -43,6 +46,7 @@ class Crew:
         self._rules = rules
         self._weather = weather
         self._undo = undo
+        self._databases = databases
         self._real_time = real_time
         #: the globals of each simulated process
         self.processes = ProcessGlobals()
@@ -51,6 +55,7 @@ class Crew:
         self._always_eager = False
         self._apps: list[Any] = []
         self._broker: Broker | None = None
+        self._redis: Any = None
 
     @property
     def broker(self) -> Broker:
@@ -65,7 +70,8 @@ class Crew:
         return None if self._broker is None else self._broker.routed
 
     def choose_broker(self, kind: str) -> None:
-        self._broker = broker = make_broker(kind, self._environment, self._rules, self._weather)
+        shared = self._redis if kind == "redis" else None
+        self._broker = broker = shared or make_broker(kind, self._environment, self._rules, self._weather)
         broker.connect(self._undo)
 
     def notice(self, event: Event) -> None:
@@ -75,6 +81,11 @@ class Crew:
                 f"{event.name} was sent to the real broker of its app, for no app is part of this simulation yet: "
                 "call sim.start_worker(app) or sim.run_eagerly(app) before a task is sent"
             )
+
+    def serve_redis(self) -> None:
+        """Answer every client of redis-py; by the broker itself, if that turns out to be a Redis."""
+        self._redis = make_broker("redis", self._environment, self._rules, self._weather)
+        self._redis.serve_every_client(self._undo)
 
     # -- who runs the tasks --------------------------------------------------------------------------------------------
 
@@ -90,17 +101,19 @@ class Crew:
         name = name or f"worker-{len(self.workers) + 1}"
         if name in [worker.name for worker in self.workers]:
             raise InputError(f"there is a worker {name!r} already: give the second another name")
-        worker = Worker(
-            self._host(app),
-            self._environment,
-            self.broker,
-            self._trace,
-            concurrency=concurrency,
-            name=name,
-            pool=pool,
-            options=options,
-            globals_of=self.processes,
-        )
+        hosted = self._host(app)
+        with receivers_end_with(self._undo):
+            worker = Worker(
+                hosted,
+                self._environment,
+                self.broker,
+                self._trace,
+                concurrency=concurrency,
+                name=name,
+                pool=pool,
+                options=options,
+                globals_of=self.processes,
+            )
         self.workers.append(worker)
         worker.start()
         return worker
@@ -147,6 +160,7 @@ class Crew:
         with self._real_time():
             found = find_app(app)
             prepare(found)
+        self._databases.connect(self._undo)
         if self._broker is None:
             self.choose_broker(kind_of_broker(found))
         if not any(found is hosted for hosted in self._apps):

@@ -15,7 +15,6 @@ from retrysim.celery.embedded import Hosts, virtual_pools, virtual_worker_thread
 from retrysim.celery.hosting import draw_task_ids, serve_transport
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.redis import RedisBroker
-from retrysim.celery.redis.everywhere import serve_every_client
 from retrysim.celery.result_weather import ResultWeather
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.clock import VirtualClock
@@ -96,7 +95,7 @@ class EmbeddedWorld:
             broker.connect(self._undo)
             for name in names:
                 serve_transport(self._undo, broker, name)
-        serve_every_client(self._undo, self.environment, self._redis.connection_class)
+        self._redis.serve_every_client(self._undo)
 
     def _wake_workers(self) -> None:
         self._redis.changed.notify_all()

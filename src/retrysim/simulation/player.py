@@ -75,6 +75,7 @@ def _run(
         seed=item.seed,
         start=start,
         broker=item.broker,
+        redis=spec.redis,
         allow=spec.allow,
         strict=spec.strict,
         limits=_limits(item),

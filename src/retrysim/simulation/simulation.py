@@ -19,6 +19,7 @@ from retrysim.celery.signals import log_what_handlers_say
 from retrysim.celery.tracebacks import remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import VirtualClock, to_datetime
+from retrysim.databases import Databases
 from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import InputError
 from retrysim.faults import Message, MessageRule, Rules
@@ -33,7 +34,7 @@ from retrysim.simulation.results import ResultsHandle
 from retrysim.simulation.run_view import RunView
 from retrysim.simulation.start import start_instant_ns
 from retrysim.simulation.views import QueueView, queue_view
-from retrysim.trace import ApiCalled, Event, FaultFired, RunEnded, Trace, Waste, waste_of
+from retrysim.trace import ApiCalled, Event, FaultFired, RunEnded, TaskSent, Trace, Waste, waste_of
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Simulation(RunView):
 
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
     ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
-    first app's own URL); ``allow`` lists hosts that tasks may really call (``"localhost:5432"``), and unless it is
-    ``strict`` they may call any; ``limits`` say when a run is a runaway.
+    first app's own URL); with ``redis`` the simulated Redis, the broker's own if that is one, answers every client of
+    redis-py (locks, caches), whatever host it names; ``allow`` lists hosts that tasks may really call
+    (``"localhost:5432"``), and unless it is ``strict`` they may call any; ``limits`` say when a run is a runaway.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Simulation(RunView):
         seed: int = 0,
         start: str | datetime = START,
         broker: str | None = None,
+        redis: bool = False,
         allow: Iterable[str] = (),
         strict: bool = True,
         limits: Limits | None = None,
@@ -66,15 +69,17 @@ class Simulation(RunView):
         self._streams = Streams(seed)
         self.environment = Environment(VirtualClock(self.trace.start_ns), limits=limits)
         self._kind_of_broker = None if broker is None else known_kind(broker)
+        self._serves_redis = redis
         self._undo = UndoStack()
         self._library = ExitStack()
+        self._reality = Reality(self.environment, *allow, strict=strict)
+        self._databases = Databases(self.environment, self._reality)
         rules, weather = Rules(self._note_strike), ResultWeather(self.environment)
-        self._crew = Crew(self.environment, self.trace, rules, weather, self._undo, self._real_time)
+        self._crew = Crew(self.environment, self.trace, rules, weather, self._undo, self._databases, self._real_time)
         #: a look into the broker, and its faults: ``sim.broker.restart()``
         self.broker = BrokerHandle(lambda: self._crew.broker, self.environment, rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
         self.results = ResultsHandle(weather, self.note_fault)
-        self._reality = Reality(self.environment, *allow, strict=strict)
         self._network = Network(self.trace, self.environment, self._reality, strict=strict)
         self._recorder = Recorder(self.environment, self.trace, self._network.redact)
         self._recorder.routed = lambda: self._crew.routed
@@ -102,6 +107,8 @@ class Simulation(RunView):
             self._recorder.connect(self._undo)
             self.trace.observers.append(self._crew.notice)
             self._network.connect(self._undo)
+            if self._serves_redis:
+                self._crew.serve_redis()
             if self._kind_of_broker is not None:
                 self._crew.choose_broker(self._kind_of_broker)
         return self
@@ -251,6 +258,8 @@ class Simulation(RunView):
             self._run(until_ns=start_instant_ns(until))
         else:
             self._run(until=until)
+            if until is None and not self.trace.of(TaskSent):
+                self._databases.refuse_to_run_nothing()
 
     def run_for(self, duration: Duration) -> None:
         """Run that much virtual time: ``"15 minutes"``, seconds, or a ``timedelta``."""

@@ -28,18 +28,25 @@ def as_dict(event: Event) -> dict[str, Any]:
 
 def load_ndjson(text: str) -> Trace:
     """Read a trace back; raises ``InputError`` for what is none."""
-    lines = text.splitlines()
+    first, *rest = text.splitlines() or [""]
     try:
-        header = json.loads(lines[0])
+        header = json.loads(first)
         if header["format"] != FORMAT:
             raise InputError(f"a trace of format {header['format']!r}: this version reads {FORMAT!r}")
-        return Trace(seed=header["seed"], start_ns=header["start_ns"], events=_events(lines[1:]))
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"not a trace of retrysim: expected lines of JSON, the first a header ({error!r})") from error
+        seed, start_ns = header["seed"], header["start_ns"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("not a trace of retrysim: its first line is no header of one") from error
+    return Trace(seed=seed, start_ns=start_ns, events=_events(rest))
 
 
 def _events(lines: Iterable[str]) -> list[Event]:
-    return [_event(json.loads(line)) for line in lines]
+    events = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            events.append(_event(json.loads(line)))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not a whole trace of retrysim: line {number} is no event; was the file cut?") from error
+    return events
 
 
 def _event(values: dict[str, Any]) -> Event:

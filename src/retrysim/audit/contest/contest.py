@@ -9,13 +9,15 @@ from typing import Any
 from retrysim.audit.chain import Spread
 from retrysim.audit.contest.heat import Contestant, Result, run
 from retrysim.audit.contest.waiting import ALL, named
-from retrysim.audit.contest.workload import Workload
+from retrysim.audit.contest.workload import Refusal, Workload
 from retrysim.audit.processes import cores, in_processes
 from retrysim.audit.report import AppReport
 from retrysim.durations import SECOND, format_duration
 
 #: How many different policies of the app's own tasks take part.
 _MOST_OWN = 5
+#: What a user's function is asked before anything is played.
+_TRIAL = Refusal(retries=0, reset_in=60.0, refused_before=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,11 @@ class Contest:
         good = [standing for standing in self.standings if standing.lost.most == 0]
         return min(good, key=lambda one: (one.drained.most, one.refused.most), default=None)
 
+    @property
+    def horizon_ns(self) -> int:
+        """How far calls are drawn: to the end of the last window that the workload needs."""
+        return self.workload.windows * self.workload.limit.window_ns
+
     def as_json(self) -> dict[str, Any]:
         workload = self.workload
         return {
@@ -91,7 +98,7 @@ def contestants(report: AppReport, callables: Sequence[str]) -> list[Contestant]
                 own_policy = Contestant(name=row.label, task=task.name, key=row.label)
                 own.setdefault(row.coverage.chains[0].attempts_ns, own_policy)
     for name in callables:
-        named(name)
+        named(name).wait(_TRIAL, Workload())
     return [*list(own.values())[:_MOST_OWN], *(Contestant(name=name) for name in (*ALL, *callables))]
 
 

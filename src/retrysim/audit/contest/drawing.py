@@ -25,10 +25,15 @@ _SIGNS = {
 
 def render(contest: Contest) -> RenderableType:
     """All of it, for 80 columns."""
-    workload = contest.workload
-    retries = "no end" if workload.max_retries is None else workload.max_retries
-    heading = f"\n{workload}; max_retries={retries} but for tasks' own; {contest.seeds} seeds (median, least..most)\n"
-    return Group(Text(heading, style="bold"), _table(contest), Text(""), _lanes(contest), Text(f"\n{advice(contest)}"))
+    heading = Text(f"\n{heading_of(contest)}\n", style="bold")
+    return Group(heading, _table(contest), Text(""), _lanes(contest), Text(f"\n{advice(contest)}"))
+
+
+def heading_of(contest: Contest) -> str:
+    """What was played, how often, and how figures are told."""
+    retries = "no end" if contest.workload.max_retries is None else contest.workload.max_retries
+    seeds = "1 seed" if contest.seeds == 1 else f"{contest.seeds} seeds (median, least..most)"
+    return f"{contest.workload}; max_retries={retries} but for tasks' own; {seeds}"
 
 
 def _table(contest: Contest) -> Table:
@@ -45,7 +50,7 @@ def _table(contest: Contest) -> Table:
     for one in contest.standings:
         style = "red" if one.lost.most else "default"
         counts = (spread_text(spread) for spread in (one.refused, one.peak, one.attempts))
-        table.add_row(_name(one), Text(spread_text(one.lost), style=style), _drained(one), *counts)
+        table.add_row(name_of(one), Text(spread_text(one.lost), style=style), _drained(one), *counts)
     return table
 
 
@@ -54,7 +59,8 @@ def _drained(standing: Standing) -> str:
     return "never" if standing.lost.least else shown(standing.drained.median)
 
 
-def _name(standing: Standing) -> str:
+def name_of(standing: Standing) -> str:
+    """The policy; a task's own without its module."""
     return f"{standing.name.rpartition('.')[2]} (yours)" if standing.own else standing.name
 
 
@@ -64,13 +70,13 @@ def spread_text(spread: Spread) -> str:
 
 
 def _lanes(contest: Contest) -> RenderableType:
-    """The calls of the first seed, from the first to twice the optimum, or to the end of the first window after it."""
-    horizon_ns = contest.workload.optimum_ns + contest.workload.limit.window_ns
+    """The calls of the first seed."""
+    horizon_ns = contest.horizon_ns
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(overflow="fold")
     grid.add_column(no_wrap=True)
     for one in contest.standings:
-        grid.add_row(_name(one), _lane(one, horizon_ns))
+        grid.add_row(name_of(one), _lane(one, horizon_ns))
     grid.add_row("", Text(f"0s{format_duration(horizon_ns):>{_WIDTH - 2}}", style="dim"))
     grid.add_row("", Text("█ served  ▓ served and refused  x refused  · no call", style="dim"))
     return grid
@@ -95,6 +101,6 @@ def contest_markdown(contest: Contest) -> str:
     ]
     for one in contest.standings:
         counts = (spread_text(spread) for spread in (one.refused, one.peak, one.attempts))
-        cells = (_name(one), spread_text(one.lost), _drained(one), *counts)
+        cells = (name_of(one), spread_text(one.lost), _drained(one), *counts)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([f"### {contest.workload}, {contest.seeds} seeds", "", *lines, "", advice(contest)])
+    return "\n".join([f"### {heading_of(contest)}", "", *lines, "", advice(contest)])

@@ -18,6 +18,7 @@ from retrysim.audit.stage import replace_body, set_stage
 from retrysim.celery.hosting import prepare
 from retrysim.celery.imports import import_app
 from retrysim.durations import DAY, SECOND
+from retrysim.errors import InputError
 from retrysim.kernel import Limits
 from retrysim.simulation import Simulation
 from retrysim.undo import UndoStack
@@ -96,7 +97,15 @@ def _play(app: Any, task_name: str, attempt: Attempt, workload: Workload, seed: 
         prepare(app)
         set_stage(undo, app)
         task, apis = app.tasks[task_name], list[LimitedApi]()
-        replace_body(undo, task, lambda *_args, **_kwargs: attempt(task, apis[0]))
+        nonsense: list[InputError] = []
+
+        def body(*_args: Any, **_kwargs: Any) -> None:
+            try:
+                attempt(task, apis[0])
+            except InputError as error:  # it would only fail the task
+                nonsense.append(error)
+
+        replace_body(undo, task, body)
         with Simulation(seed=seed, broker="memory", limits=_LIMITS) as sim:
             sim.start_worker(app)
             random.seed(f"{seed}/{task_name}")
@@ -104,6 +113,8 @@ def _play(app: Any, task_name: str, attempt: Attempt, workload: Workload, seed: 
             for _ in range(workload.tasks):
                 task.apply_async()
             sim.run()
+            if nonsense:
+                raise nonsense[0]
             return _result(workload, tuple(apis[0].calls))
 
 

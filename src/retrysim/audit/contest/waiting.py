@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 from celery.utils.time import get_exponential_backoff_interval
 
@@ -103,10 +104,18 @@ def named(name: str) -> Waiting:
         raise InputError(f"--policy {name!r}: expected module:function, a function of (retries, reset_in) in seconds")
     try:
         found = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"--policy {name!r} cannot be imported: {error}") from error
-    return Waiting(
-        name=name,
-        wait=lambda refusal, _workload: float(found(refusal.retries, refusal.reset_in)),
-        why="is your own",
-    )
+    except Exception as error:
+        raise InputError(f"--policy {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    return Waiting(name=name, wait=lambda refusal, _workload: _seconds(name, found, refusal), why="is your own")
+
+
+def _seconds(name: str, function: Any, refusal: Refusal) -> float:
+    """What a function of the user's says to this refusal."""
+    asked = f"--policy {name!r}: ({refusal.retries}, {refusal.reset_in:g})"
+    try:
+        told = function(refusal.retries, refusal.reset_in)
+    except Exception as error:
+        raise InputError(f"{asked} raised {type(error).__name__}: {error}") from error
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told < float("inf"):
+        raise InputError(f"{asked} gave {told!r}: expected seconds, a number of at least 0")
+    return float(told)

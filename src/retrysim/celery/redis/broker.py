@@ -14,6 +14,7 @@ from kombu.transport import redis as kombu_redis
 
 from retrysim.celery.redis import contents
 from retrysim.celery.redis.connection import connection_class
+from retrysim.celery.redis.everywhere import serve_every_client
 from retrysim.celery.redis.hub import Hub
 from retrysim.celery.redis.poller import ConsumerPoller, HubPoller, Poller
 from retrysim.celery.redis.pool import HubPool
@@ -61,6 +62,10 @@ class RedisBroker:
         undo.set_attribute(components, "_Timer", partial(HubTimer, self.environment))
         undo.set_attribute(billiard.pool, "Lock", billiard.pool.Lock)  # the hub's step replaces it for good
         undo.then(self._close)
+
+    def serve_every_client(self, undo: UndoStack) -> None:
+        """Answer every client of redis-py in this process, whatever host it names, until ``undo`` is unwound."""
+        serve_every_client(undo, self.environment, self.connection_class)
 
     # -- an app's settings ---------------------------------------------------------------------------------------------
 

@@ -20,16 +20,19 @@ from retrysim.undo import UndoStack
 
 
 def serve_every_client(undo: UndoStack, environment: Environment, connection_class: type[Connection]) -> None:
-    """Until ``undo`` is unwound; connections that are open already stay what they are."""
-    for pool in (redis.ConnectionPool, redis.BlockingConnectionPool):
-        undo.set_attribute(pool, "make_connection", _simulated(pool.make_connection, connection_class))
+    """Until ``undo`` is unwound; a pool that has connections already gets them back then."""
+    pools = _PoolsOfProcesses(undo, environment)
+    for kind in (redis.ConnectionPool, redis.BlockingConnectionPool):
+        undo.set_attribute(kind, "make_connection", _simulated(kind.make_connection, connection_class))
+        for name in ("get_connection", "release"):
+            undo.set_attribute(kind, name, pools.of_its_own(getattr(kind, name)))
     undo.set_attribute(RedisBackend, "ResultConsumer", result_consumer_class(environment))
 
 
 def _simulated(make_connection: Callable[[Any], Any], connection_class: type[Connection]) -> Callable[[Any], Any]:
     def make(pool: Any) -> Any:
         asked_for = pool.connection_class
-        if not issubclass(asked_for, FakeRedisConnection):  # ours already, or a fake of the test's own
+        if not _is_fake(pool):
             pool.connection_class = connection_class
         try:
             return make_connection(pool)
@@ -37,3 +40,60 @@ def _simulated(make_connection: Callable[[Any], Any], connection_class: type[Con
             pool.connection_class = asked_for
 
     return make
+
+
+class _PoolsOfProcesses:
+    """What is in each pool of connections, for each process: redis-py empties a pool that was forked.
+
+    A client that a module makes at import is the same in all of them, and in many simulations.
+    """
+
+    def __init__(self, undo: UndoStack, environment: Environment) -> None:
+        self._undo = undo
+        self._environment = environment
+        self._contents: dict[Any, dict[object, dict[str, Any]]] = {}
+        self._owners: dict[Any, object] = {}
+
+    def of_its_own(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """A method of a pool, which finds there what the running process has put in."""
+
+        def method(pool: Any, *args: Any, **options: Any) -> Any:
+            if not _is_fake(pool):
+                self._enter(pool)
+            return real(pool, *args, **options)
+
+        return method
+
+    def _enter(self, pool: Any) -> None:
+        owner = _process_of(self._environment)
+        if pool not in self._contents:
+            self._contents[pool] = {}
+            self._undo.callback(_put, pool, dict(vars(pool)))
+            pool.reset()
+        elif self._owners[pool] is not owner:
+            of_pool = self._contents[pool]
+            of_pool[self._owners[pool]] = dict(vars(pool))
+            if owner in of_pool:
+                _put(pool, of_pool[owner])
+            else:
+                pool.reset()
+        self._owners[pool] = owner
+
+
+def _process_of(environment: Environment) -> object:
+    """What would be a process of the operating system: a pool's child, or a worker; ``None`` is the test's own."""
+    current = environment.current if environment.owns_thread else None
+    if current is None:
+        return None
+    process = current.owner or current
+    return process.host if process.on_exit is None else process
+
+
+def _put(pool: Any, contents: dict[str, Any]) -> None:
+    vars(pool).clear()
+    vars(pool).update(contents)
+
+
+def _is_fake(pool: Any) -> bool:
+    """Ours already, or a fake of the test's own."""
+    return issubclass(pool.connection_class, FakeRedisConnection)

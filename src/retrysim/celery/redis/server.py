@@ -108,9 +108,7 @@ class Server(FakeServer):  # type: ignore[misc]
     def drop(self, host: object) -> None:
         """A machine is gone: hang up on all its clients, and answer them nothing."""
         for socket in [socket for socket in self._by_fileno.values() if socket.host is host]:
-            self.leave(socket)
-            with self.lock:
-                socket.kill()
+            socket.lose_server()
 
     def let_the_answer_travel(self) -> None:
         """Let the world go on while a command of the test is under way; those of processes cost them nothing."""

@@ -131,14 +131,18 @@ class Socket(FakeSocket):  # type: ignore[misc]
 
     def break_connection(self) -> None:
         """The server hangs up; what it had answered can still be read."""
-        server = self._server
-        if server is not None and not self._broken:
-            self._broken = True
+        if self._server is not None and not self._broken:
             self._arrivals += 1
-            server.leave(self)
-            with server.lock:
-                self.kill()
+            self.lose_server()
             self._tell()
+
+    def lose_server(self) -> None:
+        """From here on nothing comes from the server, and it knows the client no more."""
+        server = self._server
+        self._broken = True
+        server.leave(self)
+        with server.lock:
+            self.kill()
 
     def _give_up(self) -> None:
         self.timed_out = True

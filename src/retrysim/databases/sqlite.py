@@ -1,0 +1,133 @@
+"""SQLite's busy timeout, in virtual time: a task that meets another's lock lets that one go on, and tries again.
+
+SQLite itself would sleep below Python, and the task that holds the lock would stay where it is. Django's databases in
+memory (a shared cache) have no such timeout in reality: there a lock would be an error at once. They get it here, as
+they stand in for a database that has one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from retrysim.clock import grid_ns
+from retrysim.durations import MILLISECOND
+from retrysim.kernel import Environment
+from retrysim.undo import UndoStack
+
+#: How long ``sqliteDefaultBusyCallback`` (SQLite's main.c) sleeps between its tries, in milliseconds; then 100 each.
+_DELAYS_MS = (1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)
+#: What ``sqlite3.connect`` has unless told: seconds.
+_TIMEOUT = 5.0
+_LOCKED_SHAREDCACHE = sqlite3.SQLITE_LOCKED | 1 << 8
+_NO_QUERY = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+
+
+class _State:
+    """What is known of a connection's transaction: whether it has read, and holds what it read."""
+
+    __slots__ = ("has_read",)
+
+    def __init__(self) -> None:
+        self.has_read = False
+
+
+def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
+    """For the connections that simulated processes open, until ``undo`` is unwound."""
+    if "django.db.backends.sqlite3.base" not in sys.modules:
+        return
+    from django.db.backends.sqlite3 import base
+
+    wrapper: Any = base.DatabaseWrapper
+    cursor: Any = base.SQLiteCursorWrapper
+    undo.set_attribute(wrapper, "get_new_connection", _get_new_connection(wrapper.get_new_connection, environment))
+    undo.set_attribute(wrapper, "create_cursor", _create_cursor(wrapper.create_cursor))
+    undo.set_attribute(wrapper, "_commit", _commit(wrapper._commit, environment))
+    for name in ("execute", "executemany"):
+        undo.set_attribute(cursor, name, _execute(getattr(cursor, name), environment))
+
+
+def _get_new_connection(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
+    def get_new_connection(wrapper: Any, conn_params: Any) -> Any:
+        connection = real(wrapper, conn_params)
+        if environment.owns_thread and not environment.standpoint.is_main_thread:
+            connection.execute("PRAGMA busy_timeout = 0")
+        return connection
+
+    return get_new_connection
+
+
+def _create_cursor(real: Callable[..., Any]) -> Callable[..., Any]:
+    def create_cursor(wrapper: Any, name: str | None = None) -> Any:
+        cursor = real(wrapper, name)
+        cursor.busy_timeout = _timeout_of(wrapper)
+        cursor.state = vars(wrapper).setdefault("_retrysim_state", _State())
+        return cursor
+
+    return create_cursor
+
+
+def _execute(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
+    def execute(cursor: Any, query: Any, *args: Any) -> Any:
+        if environment.current is None or not hasattr(cursor, "state"):
+            return real(cursor, query, *args)
+        state = cursor.state
+        state.has_read = state.has_read and cursor.connection.in_transaction
+        try:
+            answer = real(cursor, query, *args)
+        except sqlite3.OperationalError as error:
+            if not _may_wait(error, state):
+                raise
+            answer = _wait(environment, cursor.busy_timeout, lambda: real(cursor, query, *args), error)
+        state.has_read = cursor.connection.in_transaction and (
+            state.has_read or not str(query).lstrip().upper().startswith(_NO_QUERY)
+        )
+        return answer
+
+    return execute
+
+
+def _commit(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
+    def commit(wrapper: Any) -> Any:
+        try:
+            return real(wrapper)
+        except Exception as error:  # Django's own, with SQLite's as its cause
+            cause = error.__cause__
+            if environment.current is None or not isinstance(cause, sqlite3.OperationalError) or not _is_busy(cause):
+                raise
+            return _wait(environment, _timeout_of(wrapper), lambda: real(wrapper), error)
+
+    return commit
+
+
+def _timeout_of(wrapper: Any) -> float:
+    return float(wrapper.settings_dict["OPTIONS"].get("timeout", _TIMEOUT))
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, _LOCKED_SHAREDCACHE)
+
+
+def _may_wait(error: sqlite3.OperationalError, state: _State) -> bool:
+    """SQLite asks no busy handler for a reader that wants to write: two of these would wait for each other."""
+    would_wait_for_each_other = error.sqlite_errorcode == sqlite3.SQLITE_BUSY and state.has_read
+    return _is_busy(error) and not would_wait_for_each_other
+
+
+def _wait(environment: Environment, seconds: float, again: Callable[[], Any], error: Exception) -> Any:
+    """Try again as SQLite's busy handler does, as long as it would; then raise what it said."""
+    give_up_ns = environment.clock.ns + grid_ns(seconds)
+    tries = 0
+    while (left_ns := give_up_ns - environment.clock.ns) > 0:
+        delay_ns = _DELAYS_MS[min(tries, len(_DELAYS_MS) - 1)] * MILLISECOND
+        environment.sleep(min(delay_ns, left_ns))
+        tries += 1
+        try:
+            return again()
+        except Exception as still:
+            cause = still if isinstance(still, sqlite3.OperationalError) else still.__cause__
+            if not isinstance(cause, sqlite3.OperationalError) or not _is_busy(cause):
+                raise
+    raise error

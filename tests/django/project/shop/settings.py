@@ -1,0 +1,21 @@
+"""The settings of the project; ``SHOP_DATABASE`` says on which of three databases it is tested."""
+
+import os
+
+_POSTGRESQL = {"NAME": "retrysim_shop", "HOST": "127.0.0.1", "PORT": 5432, "USER": "postgres"}
+_DATABASES = {
+    "memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "file": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.db", "TEST": {"NAME": "test_shop.db"}},
+    "postgresql": {"ENGINE": "django.db.backends.postgresql", **_POSTGRESQL},
+}
+DATABASES = {"default": _DATABASES[os.environ.get("SHOP_DATABASE", "memory")]}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["orders"]
+SECRET_KEY = "not one"
+USE_TZ = True
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache.acme:6379/2"}
+}
+CELERY_BROKER_URL = os.environ.get("SHOP_BROKER", "redis://broker.acme:6379/0")
+CELERY_RESULT_BACKEND = "redis://broker.acme:6379/1"
+CELERY_TASK_ACKS_LATE = True

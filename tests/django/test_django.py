@@ -1,0 +1,68 @@
+"""A Django project with pytest-django, on each kind of database: the checks in ``project/checks``, each in real pytest.
+
+They are a pytest run of their own: pytest-django needs the project's settings before it collects anything.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+DATABASE = "retrysim_shop"
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    """The server on this machine, with a database to connect to; skips where there is none."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    try:
+        connection = psycopg.connect(host="127.0.0.1", user="postgres", dbname="postgres", autocommit=True)
+    except psycopg.OperationalError as error:
+        if os.environ.get("RETRYSIM_POSTGRESQL") == "required":
+            raise
+        pytest.skip(f"no PostgreSQL at 127.0.0.1:5432 for user postgres: {str(error).splitlines()[0]}")
+    with connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Runs one file of checks on a database; gives the last line of pytest."""
+    project = tmp_path / "project"
+    shutil.copytree(HERE / "project", project)
+
+    def run(file, database, *options, **variables):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *options]
+        environment = {**os.environ, "SHOP_DATABASE": database, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+        environment.pop("PYTEST_ADDOPTS", None)
+        ended = subprocess.run(
+            [*command, f"checks/{file}"], cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout.splitlines()[-1]
+
+    return run
+
+
+@pytest.mark.parametrize("file", ["check_own_connections.py", "check_the_tests_transaction.py"])
+@pytest.mark.parametrize("database", ["memory", "file"])
+def test_sqlite(check, file, database):
+    assert "passed" in check(file, database)
+
+
+@pytest.mark.parametrize("file", ["check_own_connections.py", "check_the_tests_transaction.py"])
+def test_postgresql(check, file, postgresql):
+    assert "passed" in check(file, "postgresql")
+
+
+def test_the_tests_transaction_with_kombus_memory_transport(check):
+    assert "passed" in check("check_the_tests_transaction.py", "memory", SHOP_BROKER="amqp://broker.acme")
+
+
+def test_locks_and_caches_in_the_simulated_redis(check):
+    assert "passed" in check("check_redis.py", "memory")
