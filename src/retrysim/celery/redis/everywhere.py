@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import redis
 from celery.backends.redis import RedisBackend
@@ -45,14 +46,14 @@ def _simulated(make_connection: Callable[[Any], Any], connection_class: type[Con
 class _PoolsOfProcesses:
     """What is in each pool of connections, for each process: redis-py empties a pool that was forked.
 
-    A client that a module makes at import is the same in all of them, and in many simulations.
+    A client that a module makes at import is the same in all of them, and in many simulations. What is kept of a pool
+    is kept in the pool: one that nobody has any more is gone, with its connections.
     """
 
     def __init__(self, undo: UndoStack, environment: Environment) -> None:
-        self._undo = undo
         self._environment = environment
-        self._contents: dict[Any, dict[object, dict[str, Any]]] = {}
-        self._owners: dict[Any, object] = {}
+        self._pools: WeakSet[Any] = WeakSet()
+        undo.callback(self._give_back)
 
     def of_its_own(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """A method of a pool, which finds there what the running process has put in."""
@@ -66,18 +67,36 @@ class _PoolsOfProcesses:
 
     def _enter(self, pool: Any) -> None:
         owner = _process_of(self._environment)
-        if pool not in self._contents:
-            self._contents[pool] = {}
-            self._undo.callback(_put, pool, dict(vars(pool)))
+        if pool not in self._pools:
+            self._pools.add(pool)
+            kept = vars(pool)[_KEPT] = _Kept(owner, dict(vars(pool)))
             pool.reset()
-        elif self._owners[pool] is not owner:
-            of_pool = self._contents[pool]
-            of_pool[self._owners[pool]] = dict(vars(pool))
-            if owner in of_pool:
-                _put(pool, of_pool[owner])
+        else:
+            kept = vars(pool)[_KEPT]
+        if kept.owner is not owner:
+            kept.of_others[kept.owner] = dict(vars(pool))
+            if owner in kept.of_others:
+                _put(pool, kept.of_others.pop(owner))
             else:
                 pool.reset()
-        self._owners[pool] = owner
+            kept.owner = owner
+
+    def _give_back(self) -> None:
+        for pool in self._pools:
+            _put(pool, vars(pool)[_KEPT].before)
+
+
+#: The name in a pool of what is kept of it.
+_KEPT = "_retrysim_kept"
+
+
+class _Kept:
+    """Of a pool: who has put in what is in there now, what others have, and what there was before the simulation."""
+
+    def __init__(self, owner: object, before: dict[str, Any]) -> None:
+        self.owner = owner
+        self.before = before
+        self.of_others: dict[object, dict[str, Any]] = {}
 
 
 def _process_of(environment: Environment) -> object:
