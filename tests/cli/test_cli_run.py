@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -72,6 +73,17 @@ def test_a_failure_that_is_known_is_not_one(retrysim, player, folder):
 
     assert ended.code == 0
     assert without_seconds(ended.out) == "xfailed  add.scenario.yaml[worker]  celery#1\n1 xfailed in TIME\n"
+
+
+def test_what_is_about_another_version_is_skipped(retrysim, player, folder):
+    (folder / "add.scenario.yaml").write_text("{name: a, app: p, submit: [{task: t}], requires: celery<1}")
+    reason = f"requires celery<1, and {version('celery')} is installed"
+
+    ended, as_json = retrysim("run", "add.scenario.yaml"), retrysim("run", "add.scenario.yaml", "--json")
+
+    assert (ended.code, as_json.code, player.played) == (0, 0, [])
+    assert without_seconds(ended.out) == f"skipped  add.scenario.yaml[worker]  {reason}\n1 skipped in TIME\n"
+    assert json.loads(as_json.out)["skipped"] == reason
 
 
 def test_passing_against_a_known_failure_fails(retrysim, player, folder):

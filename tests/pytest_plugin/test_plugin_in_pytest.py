@@ -155,6 +155,17 @@ def test_xfail_is_known_to_fail_and_passing_is_a_failure(project):
     project.runpytest_subprocess().assert_outcomes(xfailed=1, failed=1)
 
 
+def test_a_scenario_about_another_version_is_skipped_with_the_reason(project):
+    project.path.joinpath("old.scenario.yaml").write_text(
+        SCENARIO.replace("[worker, eager]", "worker") + "requires: celery<1\n"
+    )
+
+    result = project.runpytest_subprocess("-rs")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*requires celery<1, and * is installed"])
+
+
 def test_ctrl_c_in_a_task_ends_pytest_at_once_and_nothing_stays_patched(project):
     project.makepyfile(
         test_it=f"""

@@ -40,6 +40,7 @@ description: |
   All of them.
 tags: [slow, twitter]
 xfail: celery#1234
+requires: [celery>=5.4, "twitter"]
 env:
   TOKEN: "1234"
 start: 2015-08-03T17:30:00+05:30

@@ -61,6 +61,10 @@ VALUES = {
     "nothing for a text": ("name:\napp: p\n" + TASK, "f:1:1: name: expected text; got nothing"),
     "an empty text": ("name: ''\napp: p\n" + TASK, "f:1:7: name: expected text that is not empty; got ''"),
     "a mapping for a text": (HEAD + TASK + "xfail: {a: 1}", "f:4:8: xfail: expected text; got a mapping"),
+    "no requirement": (
+        HEAD + TASK + "requires: [pytest, celery 5.7]",
+        "f:4:20: requires[1]: expected a package and its versions, such as celery>=5.7; got 'celery 5.7'",
+    ),
     "a list for a mapping": (HEAD + TASK + "fakes: [twitter]", "f:4:8: fakes: expected a mapping; got a list"),
     "a text for a mapping": (HEAD + TASK + "workers: 4", "f:4:10: workers: expected a mapping; got 4"),
     "a mapping for a list": (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 from pydantic import ValidationError
 from scenario_texts import EVERY_KEY, SMALL, USER_200_CALLS
 
-from retrysim.scenarios import ALL, OTHERS, Moment, load, loads
+from retrysim.scenarios import ALL, OTHERS, Moment, items_of, load, loads
 
 SECOND = 1_000_000_000
 NOON = 1_438_603_200 * SECOND  # 2015-08-03T12:00:00Z
@@ -64,6 +66,7 @@ def test_every_key_is_read():
     assert spec.description == "All of them.\n"
     assert spec.tags == ("slow", "twitter")
     assert spec.xfail == "celery#1234"
+    assert spec.requires == ("celery>=5.4", "twitter")
     assert (spec.allow, spec.strict) == (("localhost:5432", "subprocess"), False)
     assert spec.env == {"TOKEN": "1234"}
     assert spec.seeds == (0, 1, 2)
@@ -242,3 +245,18 @@ def test_a_file_is_loaded_by_its_path(tmp_path):
     scenario = load(file)
 
     assert (scenario.name, scenario.file, scenario.line) == ("an add task", str(file), 1)
+
+
+@pytest.mark.parametrize(
+    ("requires", "skipped"),
+    [
+        ("celery>=5.4", None),
+        ("[celery>=5.4, click]", None),
+        ("celery<5", f"requires celery<5, and {version('celery')} is installed"),
+        ("[click, no-such-package>=2]", "requires no-such-package>=2, which is not installed"),
+    ],
+)
+def test_an_item_says_why_it_is_skipped(requires, skipped):
+    (item,) = items_of(loads(f"name: a\napp: p\nsubmit: [{{task: t}}]\nrequires: {requires}\n"))
+
+    assert item.skipped == skipped

@@ -20,6 +20,7 @@ _COLOURS: Mapping[Verdict, str] = {
     Verdict.PASSED: "green",
     Verdict.FAILED: "red",
     Verdict.XFAILED: "yellow",
+    Verdict.SKIPPED: "yellow",
     Verdict.XPASSED: "red",
 }
 
@@ -28,6 +29,8 @@ class Printer(Protocol):
     """Hears of each item when it has ended, and of the end."""
 
     def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None: ...
+
+    def skipped(self, item: ScenarioItem, reason: str) -> None: ...
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None: ...
 
@@ -38,6 +41,10 @@ class JsonPrinter:
     def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None:
         xfail = item.scenario.spec.xfail
         click.echo(json.dumps({**outcome.as_json(), **({"xfail": xfail} if xfail else {})}))
+
+    def skipped(self, item: ScenarioItem, reason: str) -> None:
+        told = {"scenario": item.scenario.spec.name, "file": item.file, "item": item.id, "seed": item.seed}
+        click.echo(json.dumps({**told, "skipped": reason}))
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None:
         pass
@@ -61,6 +68,10 @@ class TextPrinter:
             from retrysim.reports import terminal_report
 
             click.echo(f"\n{terminal_report(outcome.trace, width=terminal_width())}")
+
+    def skipped(self, item: ScenarioItem, reason: str) -> None:
+        word = click.style(Verdict.SKIPPED.value, fg=_COLOURS[Verdict.SKIPPED])
+        click.echo(f"{word}  {item.file}[{item.id}]  {reason}")
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None:
         counts = Counter(verdicts)

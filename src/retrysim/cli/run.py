@@ -86,6 +86,10 @@ def _play_all(files: tuple[Path, ...], seed: int | None, trace_dir: Path | None,
     began, verdicts = time.perf_counter(), []
     with Progress(sys.stderr) if wants_progress() else nullcontext() as progress:
         for item in items:
+            if (reason := item.skipped) is not None:
+                printer.skipped(item, reason)
+                verdicts.append(Verdict.SKIPPED)
+                continue
             outcome = play(item, trace_dir=trace_dir, watch=progress.watch if progress else None)
             verdict = verdict_of(passed=outcome.passed, known_to_fail=item.scenario.spec.xfail is not None)
             if progress:

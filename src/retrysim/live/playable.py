@@ -10,6 +10,8 @@ from retrysim.scenarios.fault import MESSAGE_VERBS, RESULTS
 def why_not(item: ScenarioItem, kind: str) -> ScenarioError | None:
     """What keeps an item from being played on a broker of this kind (``redis`` or ``amqp``); ``None``: nothing."""
     scenario = item.scenario
+    if item.skipped is not None:
+        return scenario.error(("requires",), item.skipped)
     if item.celery != "worker":
         return scenario.error(("celery",), f"a live run needs a real worker, and this item is {item.celery}")
     if kind != "redis" and item.broker == "redis":

@@ -47,6 +47,8 @@ class ScenarioTest(pytest.Item):
             self.add_marker(tag)
         if scenario.spec.xfail is not None:
             self.add_marker(pytest.mark.xfail(reason=scenario.spec.xfail, strict=True))
+        if item.skipped is not None:
+            self.add_marker(pytest.mark.skip(reason=item.skipped))
 
     def runtest(self) -> None:
         from retrysim.simulation.player import play

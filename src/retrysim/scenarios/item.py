@@ -8,6 +8,7 @@ from itertools import product
 from retrysim.errors import ScenarioError
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.kinds import Broker, CeleryMode
+from retrysim.scenarios.requirement import unmet
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec
 from retrysim.scenarios.workers import WorkerSpec, crews_of
@@ -29,6 +30,11 @@ class ScenarioItem:
     broker: Broker | None
     workers: tuple[WorkerSpec, ...]
     expect: Expect
+
+    @property
+    def skipped(self) -> str | None:
+        """Why it is not played here: ``requires celery>=5.7, and 5.4.0 is installed``."""
+        return unmet(self.scenario.spec.requires)
 
     @property
     def file(self) -> str:

@@ -45,6 +45,7 @@ from retrysim.scenarios.kinds import (
     When,
     expected,
 )
+from retrysim.scenarios.requirement import RequirementText
 
 #: In ``cost``: every task that is not named.
 OTHERS = "*"
@@ -242,6 +243,11 @@ class ScenarioSpec(Block):
     description: IfGiven[str] = Field(default=None, description="More about it, for people.")
     tags: OneOrMany[Text] = Field(default=(), description="Words to select scenarios by.")
     xfail: IfGiven[Text] = Field(default=None, description="Why it is known to fail; passing is then a failure.")
+    requires: OneOrMany[RequirementText] = Field(
+        default=(),
+        description="Packages and the versions of them that it is about; with others it is skipped.",
+        examples=["celery>=5.7"],
+    )
     env: dict[VariableName, Variable] = Field(
         default={}, description="Environment variables, set before the app is imported.", examples=[{"TOKEN": "fake"}]
     )
