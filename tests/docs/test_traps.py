@@ -24,7 +24,9 @@ def written():
 
 @pytest.mark.skipif(celery.VERSION < (5, 7), reason="the pages show what the newest Celery does")
 def test_every_page_says_what_its_scenario_does():
-    assert {path.name: path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")} == written()
+    now = written()
+    for path in PAGES.glob("*.md"):
+        assert path.read_text(encoding="utf-8").splitlines() == now[path.name].splitlines()
 
 
 def test_every_trap_has_its_mended_version():

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import celery.app.base
 import celery.app.task
 import celery.canvas
+import kombu.common
 from celery import _state, result
 from celery.app.trace import reset_worker_optimizations
 from celery.backends.base import DisabledBackend
@@ -195,6 +196,7 @@ def draw_task_ids(undo: UndoStack, stream: random.Random) -> None:
 
     for module in (celery.app.base, celery.app.task, celery.canvas):
         undo.set_attribute(module, "uuid", task_id)
+    undo.set_attribute(kombu.common, "_node_id", None)  # drawn once in a process, and kept
 
 
 def joins_block_in_workers_only(undo: UndoStack, environment: Environment) -> None:

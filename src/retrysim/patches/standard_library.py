@@ -76,7 +76,7 @@ def _freeze(undo: UndoStack, environment: Environment, readings: dict[str, Any])
 
 
 def _seeded_uuid4(streams: Streams) -> Any:
-    stream = streams["uuid4"]
+    stream = streams["uuid"]
 
     def uuid4() -> uuid.UUID:
         return uuid.UUID(int=stream.getrandbits(128), version=4)
@@ -85,6 +85,11 @@ def _seeded_uuid4(streams: Streams) -> Any:
 
 
 def _seed(undo: UndoStack, streams: Streams) -> None:
-    """The module ``random`` draws from the seed: jitter, nonces, shuffles of whatever library."""
+    """The module ``random`` draws from the seed: jitter, nonces, shuffles of whatever library.
+
+    So does ``uuid1``, which draws a process' node once, and never tells an earlier time than before.
+    """
+    undo.set_attribute(uuid, "_node", streams["uuid"].getrandbits(48))
+    undo.set_attribute(uuid, "_last_timestamp", None)
     undo.callback(random.setstate, random.getstate())
     random.seed(streams["random"].getrandbits(64))
