@@ -1,6 +1,11 @@
 """What this repository's own scenarios and tests need: ``scenarios.apps`` is importable from here, and ``pytester``."""
 
+import signal
+
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["pytester"]
 
