@@ -21,7 +21,7 @@ def test_psycopg_reaches_its_server_and_no_virtual_time_passes(app, host):
     try:
         psycopg.connect(host=host, user="postgres", dbname="postgres").close()
     except psycopg.OperationalError as error:
-        if os.environ.get("RETRYSIM_POSTGRESQL") == "required":
+        if os.environ.get("CI"):
             raise
         pytest.skip(f"no PostgreSQL at {host}:5432 for user postgres: {str(error).splitlines()[0]}")
 

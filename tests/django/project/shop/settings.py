@@ -2,7 +2,13 @@
 
 import os
 
-_POSTGRESQL = {"NAME": "retrysim_shop", "HOST": "127.0.0.1", "PORT": 5432, "USER": "postgres"}
+_POSTGRESQL = {
+    "NAME": "postgres",
+    "HOST": "127.0.0.1",
+    "PORT": 5432,
+    "USER": "postgres",
+    "TEST": {"NAME": f"test_retrysim_shop_{os.getpid()}"},  # tests run side by side
+}
 _DATABASES = {
     "memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
     "file": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.db", "TEST": {"NAME": "test_shop.db"}},
