@@ -35,7 +35,7 @@ def check(tmp_path):
 
     def run(file, database, *options, **variables):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *options]
-        environment = {**os.environ, "SHOP_DATABASE": database, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+        environment = {**os.environ, "SHOP_DATABASE": database, **variables}
         environment.pop("PYTEST_ADDOPTS", None)
         ended = subprocess.run(
             [*command, f"checks/{file}"], cwd=project, env=environment, capture_output=True, text=True, check=False
