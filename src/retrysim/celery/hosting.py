@@ -12,12 +12,13 @@ import threading
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import celery.app.base
 import celery.app.task
 import celery.canvas
 import kombu.common
-from celery import _state, result
+from celery import Celery, _state, result
 from celery.app.trace import reset_worker_optimizations
 from celery.backends.base import DisabledBackend
 from kombu import pools, transport
@@ -36,6 +37,8 @@ _BEATING_THE_CONFIG = (
     "CELERY_BROKER_WRITE_URL",
     "CELERY_RESULT_BACKEND",
 )
+
+_prepared: WeakSet[Celery] = WeakSet()
 
 
 class Broker(Protocol):
@@ -85,6 +88,12 @@ def prepare(app: Any) -> None:
     app.finalize()
     for task in app.tasks.values():
         task.backend  # noqa: B018 - evaluates what is lazy
+    _prepared.add(app)
+
+
+def is_prepared(app: Any) -> bool:
+    """Whether it is an app that an earlier simulation has prepared: nothing of it is left to be imported."""
+    return isinstance(app, Celery) and app in _prepared
 
 
 def borrow(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import kind_of_broker, make_broker
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
-from retrysim.celery.hosting import Broker, borrow, prepare
+from retrysim.celery.hosting import Broker, borrow, is_prepared, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.program import Program
@@ -157,7 +157,7 @@ class Crew:
     def _host(self, app: Any, *, always_eager: bool = False) -> Any:
         if any(app is hosted for hosted in self._apps):
             return app
-        with self._real_time():
+        with nullcontext() if is_prepared(app) else self._real_time():
             found = find_app(app)
             prepare(found)
         self._databases.connect(self._undo)
