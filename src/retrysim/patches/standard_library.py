@@ -89,7 +89,13 @@ def _seed(undo: UndoStack, streams: Streams) -> None:
 
     So does ``uuid1``, which draws a process' node once, and never tells an earlier time than before.
     """
-    undo.set_attribute(uuid, "_node", streams["uuid"].getrandbits(48))
+    undo.set_attribute(uuid, "_node", Streams(streams.seed)["node"].getrandbits(48))
     undo.set_attribute(uuid, "_last_timestamp", None)
-    undo.callback(random.setstate, random.getstate())
-    random.seed(streams["random"].getrandbits(64))
+    stream, outside = streams["random"], random.getstate()
+    random.setstate(stream.getstate())
+
+    def go_on_outside() -> None:
+        stream.setstate(random.getstate())  # when it is virtual again, it goes on from here
+        random.setstate(outside)
+
+    undo.then(go_on_outside)
