@@ -8,7 +8,7 @@ from retrysim.patches.locks import HeldLock
 from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.reality import Reality
-from retrysim.patches.standard_library import virtual_clocks, virtual_standard_library
+from retrysim.patches.standard_library import begin_randomness, virtual_clocks, virtual_standard_library
 from retrysim.patches.standing import standing_of
 from retrysim.patches.threads_of_a_test import virtual_threads_of_a_test
 from retrysim.patches.virtual_threading import virtual_threading
@@ -17,6 +17,7 @@ from retrysim.patches.waits import virtual_condition_waits
 __all__ = [
     "HeldLock",
     "Reality",
+    "begin_randomness",
     "call_site",
     "monotonic_ns",
     "standing_of",

@@ -110,8 +110,9 @@ def _written_at(frame: FrameType) -> ast.stmt | None:
     lines[-1] = lines[-1][:end]
     lines[0] = lines[0][start:]
     for source in (b"".join(lines), b"(" + b"".join(lines) + b")"):
-        with suppress(SyntaxError):
-            return ast.parse(source).body[0]
+        with suppress(SyntaxError, ValueError):
+            if body := ast.parse(source).body:
+                return body[0]
     return None
 
 

@@ -84,6 +84,11 @@ def _seeded_uuid4(streams: Streams) -> Any:
     return uuid4
 
 
+def begin_randomness(streams: Streams) -> None:
+    """Let the module ``random`` draw what the seed says, from the beginning, whoever seeded it meanwhile."""
+    random.setstate(Streams(streams.seed)["random"].getstate())
+
+
 def _seed(undo: UndoStack, streams: Streams) -> None:
     """The module ``random`` draws from the seed: jitter, nonces, shuffles of whatever library.
 
@@ -91,11 +96,5 @@ def _seed(undo: UndoStack, streams: Streams) -> None:
     """
     undo.set_attribute(uuid, "_node", Streams(streams.seed)["node"].getrandbits(48))
     undo.set_attribute(uuid, "_last_timestamp", None)
-    stream, outside = streams["random"], random.getstate()
-    random.setstate(stream.getstate())
-
-    def go_on_outside() -> None:
-        stream.setstate(random.getstate())  # when it is virtual again, it goes on from here
-        random.setstate(outside)
-
-    undo.then(go_on_outside)
+    undo.callback(random.setstate, random.getstate())
+    begin_randomness(streams)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import kind_of_broker, make_broker
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
-from retrysim.celery.hosting import Broker, borrow, is_prepared, prepare
+from retrysim.celery.hosting import Broker, borrow, prepare
 from retrysim.celery.memory import MemoryBroker
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.program import Program
@@ -28,7 +28,7 @@ from retrysim.undo import UndoStack
 class Crew:
     """Who runs the tasks of one simulation. The first app decides on the broker, unless ``choose_broker`` was called.
 
-    ``real_time`` gives the real clocks back for a moment: the user's modules are imported under them.
+    ``importing`` gives the real clocks back while an app is imported: the user's modules are to see them.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Crew:
         weather: ResultWeather,
         undo: UndoStack,
         databases: Databases,
-        real_time: Callable[[], AbstractContextManager[None]],
+        importing: Callable[[Any], AbstractContextManager[None]],
     ) -> None:
         self._environment = environment
         self._trace = trace
@@ -47,7 +47,7 @@ class Crew:
         self._weather = weather
         self._undo = undo
         self._databases = databases
-        self._real_time = real_time
+        self._importing = importing
         #: the globals of each simulated process
         self.processes = ProcessGlobals()
         self.workers: list[Worker] = []
@@ -157,7 +157,7 @@ class Crew:
     def _host(self, app: Any, *, always_eager: bool = False) -> Any:
         if any(app is hosted for hosted in self._apps):
             return app
-        with nullcontext() if is_prepared(app) else self._real_time():
+        with self._importing(app):
             found = find_app(app)
             prepare(found)
         self._databases.connect(self._undo)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import known_kind
-from retrysim.celery.hosting import draw_task_ids, joins_block_in_workers_only
+from retrysim.celery.hosting import draw_task_ids, is_prepared, joins_block_in_workers_only
 from retrysim.celery.program import Program
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_weather import ResultWeather
@@ -24,7 +24,7 @@ from retrysim.durations import Duration, parse_duration, to_timedelta
 from retrysim.errors import InputError
 from retrysim.faults import Message, MessageRule, Rules
 from retrysim.kernel import Environment, Limits, Streams
-from retrysim.patches import HeldLock, Reality, virtual_clocks, virtual_threading
+from retrysim.patches import HeldLock, Reality, begin_randomness, virtual_clocks, virtual_threading
 from retrysim.simulation.broker import BrokerHandle
 from retrysim.simulation.crash import explained, is_ours
 from retrysim.simulation.crew import Crew
@@ -75,7 +75,7 @@ class Simulation(RunView):
         self._reality = Reality(self.environment, *allow, strict=strict)
         self._databases = Databases(self.environment, self._reality)
         rules, weather = Rules(self._note_strike), ResultWeather(self.environment)
-        self._crew = Crew(self.environment, self.trace, rules, weather, self._undo, self._databases, self._real_time)
+        self._crew = Crew(self.environment, self.trace, rules, weather, self._undo, self._databases, self._importing)
         #: a look into the broker, and its faults: ``sim.broker.restart()``
         self.broker = BrokerHandle(lambda: self._crew.broker, self.environment, rules, self.note_fault)
         #: the faults of storing results: ``sim.results.slow("5s")``
@@ -142,8 +142,15 @@ class Simulation(RunView):
         self._library.enter_context(virtual_clocks(self.environment, self._streams))
 
     @contextmanager
-    def _real_time(self) -> Iterator[None]:
-        """Real clocks and dates for a moment: classes that are defined under virtual ones would keep them."""
+    def _importing(self, app: Any) -> Iterator[None]:
+        """Real clocks and dates while an app is imported: classes that are defined under virtual ones would keep them.
+
+        What the module ``random`` draws begins anew, also with an app of which nothing is left to be imported.
+        """
+        if is_prepared(app):
+            begin_randomness(self._streams)
+            yield
+            return
         self._library.close()
         try:
             yield
