@@ -192,6 +192,32 @@ def test_it_works_beside_other_plugins(project, options):
     result.assert_outcomes(passed=2)
 
 
+def test_pytest_randomly_does_not_change_what_a_task_draws(project):
+    project.makepyfile(
+        test_it="""
+        import random
+        import pytest
+        from proj import app
+
+        @pytest.mark.parametrize("time", ["first", "second"])
+        def test_a_draw(sim, time):
+            @app.task(name="draw")
+            def draw():
+                return random.random()
+
+            sim.start_worker(app)
+            result = draw.delay()
+            sim.run()
+            print("drawn", result.get())
+        """
+    )
+    sessions = [project.runpytest_subprocess("-s", "-p", "randomly", f"--randomly-seed={seed}") for seed in (1, 2)]
+    drawn = [line[line.index("drawn") :] for session in sessions for line in session.outlines if "drawn" in line]
+
+    assert len(drawn) == 4
+    assert len(set(drawn)) == 1
+
+
 def test_an_asyncio_test_beside_a_simulation_goes_on_in_real_time(project):
     project.makepyfile(
         test_it=TEST
