@@ -62,7 +62,7 @@ class TaskPool(InlinePool, gevent.TaskPool):  # type: ignore[misc]
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
         """Since 5.5 Celery kills the greenlet; before, it cannot."""
-        if self._pool_map is None:
+        if getattr(self, "_pool_map", None) is None:
             super().terminate_job(pid, signal)
         elif pid in self._pool_map:
             self._pool_map[pid].kill()
