@@ -85,8 +85,8 @@ def _seeded_uuid4(streams: Streams) -> Any:
 
 
 def begin_randomness(streams: Streams) -> None:
-    """Let the module ``random`` draw what the seed says, from the beginning, whoever seeded it meanwhile."""
-    random.setstate(Streams(streams.seed)["random"].getstate())
+    """Let the module ``random`` draw what the seed says, whoever seeded it meanwhile; each time something else."""
+    random.seed(streams["random"].getrandbits(64))
 
 
 def _seed(undo: UndoStack, streams: Streams) -> None:

@@ -145,7 +145,8 @@ class Simulation(RunView):
     def _importing(self, app: Any) -> Iterator[None]:
         """Real clocks and dates while an app is imported: classes that are defined under virtual ones would keep them.
 
-        What the module ``random`` draws begins anew, also with an app of which nothing is left to be imported.
+        The module ``random`` is seeded again, also for an app of which nothing is left to be imported: what it draws
+        must not depend on that.
         """
         if is_prepared(app):
             begin_randomness(self._streams)
