@@ -124,6 +124,15 @@ def test_a_late_task_that_fails_is_acked_or_rejected(sim, monkeypatch, pool, ack
     assert sim.broker.client.zcard("unacked_index") == 0
 
 
+def add_too_long_once(app):
+    """A task that its time limit strikes at the first try."""
+    naps = iter([100, 1])
+
+    @app.task(name="too long once", shared=False, time_limit=30)
+    def too_long_once():
+        time.sleep(next(naps))
+
+
 @pytest.mark.parametrize(
     ("acks_on_failure", "settled"),
     [
@@ -136,12 +145,7 @@ def test_a_late_task_that_is_killed_by_its_limit_is_acked_or_comes_back_since_5_
     sim, monkeypatch, acks_on_failure, settled
 ):
     app = make_app(task_acks_late=True, task_acks_on_failure_or_timeout=acks_on_failure)
-    naps = iter([100, 1])
-
-    @app.task(name="too long once", shared=False, time_limit=30)
-    def too_long_once():
-        time.sleep(next(naps))
-
+    add_too_long_once(app)
     sim.start_worker(app)
     told = settlements(sim, monkeypatch)
     result = app.tasks["too long once"].delay()
@@ -164,12 +168,7 @@ def test_since_5_7_a_failure_and_a_timeout_have_settings_of_their_own(
     sim, monkeypatch, settings, of_a_failure, of_a_timeout
 ):
     app = make_app(task_acks_late=True, **settings)
-    naps = iter([100, 1])
-
-    @app.task(name="too long once", shared=False, time_limit=30)
-    def too_long_once():
-        time.sleep(next(naps))
-
+    add_too_long_once(app)
     sim.start_worker(app)
     told = settlements(sim, monkeypatch)
     app.tasks["fails"].delay()

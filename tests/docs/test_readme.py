@@ -9,8 +9,10 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+import requests
 from tests.docs.pages import check_options
 
+from retrysim.fakes import API
 from retrysim.scenarios import items_of, loads
 from retrysim.simulation.player import play
 
@@ -35,7 +37,9 @@ def test_the_python_of_the_readme_runs(pytester, monkeypatch):
 def test_the_fake_without_celery_of_the_readme_works():
     _, code = blocks("python")
 
-    exec(f"import requests\nfrom retrysim.fakes import API\n{code}\nassert len(crm.calls) == 1")
+    names = {"requests": requests, "API": API}
+    exec(code, names)
+    assert len(names["crm"].calls) == 1
 
 
 def test_the_reference_lists_every_dialect_with_its_source_and_date():

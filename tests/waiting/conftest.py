@@ -1,5 +1,6 @@
 """A function is a task: what runs it is a real worker of two pool processes in virtual time."""
 
+import time
 from itertools import count
 
 import pytest
@@ -42,3 +43,25 @@ def submit(sim, app):
         return call.delay(len(functions) - 1, args)
 
     return submit
+
+
+@pytest.fixture
+def spans_inside(sim, submit):
+    """``spans_inside(find, tasks=2)``: from when to when, in seconds, each of the tasks was inside of what it found."""
+
+    def play(find, *, tasks):
+        spans = []
+
+        def holds():
+            with find():
+                begun = time.time()
+                time.sleep(10)
+                spans.append((begun, time.time()))
+
+        start = sim.now.timestamp()
+        for _ in range(tasks):
+            submit(holds)
+        sim.run()
+        return [(begun - start, ended - start) for begun, ended in spans]
+
+    return play

@@ -68,20 +68,8 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("find", HIDDEN.values(), ids=HIDDEN)
-def test_two_tasks_are_never_inside_a_hidden_lock(sim, submit, find):
-    spans = []
-
-    def holds():
-        with find():
-            begun = now()
-            time.sleep(10)
-            spans.append((begun, now()))
-
-    for _ in range(2):
-        submit(holds)
-    sim.run()
-
-    assert spans == [(0.0, 10.0), (10.0, 20.0)]
+def test_two_tasks_are_never_inside_a_hidden_lock(spans_inside, find):
+    assert spans_inside(find, tasks=2) == [(0.0, 10.0), (10.0, 20.0)]
 
 
 def test_hidden_locks_are_given_back_as_they_were():

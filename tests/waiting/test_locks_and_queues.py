@@ -40,20 +40,8 @@ def now():
     ],
     ids=["Lock before", "RLock before", "Condition before", "of a class", "of an object", "Lock", "RLock", "Semaphore"],
 )
-def test_two_tasks_are_never_inside_one_lock(sim, submit, find):
-    spans = []
-
-    def holds():
-        with find():
-            begun = now()
-            time.sleep(10)
-            spans.append((begun, now()))
-
-    for _ in range(3):
-        submit(holds)
-    sim.run()
-
-    assert spans == [(0.0, 10.0), (10.0, 20.0), (20.0, 30.0)]
+def test_two_tasks_are_never_inside_one_lock(spans_inside, find):
+    assert spans_inside(find, tasks=3) == [(0.0, 10.0), (10.0, 20.0), (20.0, 30.0)]
     assert find().acquire(False)
     find().release()
 

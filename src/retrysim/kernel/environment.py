@@ -206,12 +206,6 @@ class Environment:
         """End what a process does by an exception, as a signal handler that raises would."""
         self.signal(process, partial(_raise, error))
 
-    def _handle_signals(self, process: Process) -> None:
-        before, process.wait = process.wait, None
-        while process.signals:
-            process.signals.popleft()()
-        process.wait = before
-
     def _begin(self, wait: Wait, timeout_ns: int | None, daemon: bool) -> None:
         wait.condition.enter(wait)
         if timeout_ns is not None:
@@ -228,7 +222,7 @@ class Environment:
         assert self._driver is not None
         self._driver.switch()
         if process.signals:
-            self._handle_signals(process)
+            process.handle_signals()
 
     def _drive_until(self, condition: Condition, timeout_ns: int | None) -> bool:
         wait = Wait(condition, _nothing)

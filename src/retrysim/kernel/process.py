@@ -100,6 +100,13 @@ class Process:
         except BaseException as error:
             self.error = error
 
+    def handle_signals(self) -> None:
+        """Run the handlers; what it waits for, it does not wait for meanwhile."""
+        before, self.wait = self.wait, None
+        while self.signals:
+            self.signals.popleft()()
+        self.wait = before
+
     @property
     def due(self) -> bool:
         """Whether it waits, and the clock alone will end that."""
