@@ -1,6 +1,8 @@
 """``Simulation(redis=True)``: clients of redis-py that an app makes for itself are answered by the simulated Redis."""
 
+import gc
 import sys
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -133,3 +135,19 @@ def test_a_flushed_database_takes_the_brokers_queue_with_it_if_it_is_the_same():
 
         redis.Redis("cache.example", db=0).flushdb()
         assert not any(sim.broker.waiting().values())
+
+
+def test_a_client_that_nobody_has_any_more_is_gone_with_its_connections():
+    with Simulation(redis=True):
+        client = redis.Redis(host="cache.acme")
+        client.set("a", 1)
+        pool, socket = (weakref.ref(one) for one in (client.connection_pool, _socket_of(client)))
+        del client
+        gc.collect()
+
+        assert (pool(), socket()) == (None, None)
+
+
+def _socket_of(client):
+    [connection] = client.connection_pool._available_connections
+    return connection._sock

@@ -92,6 +92,21 @@ def test_a_soft_shutdown_lets_end_what_can_end_in_its_time(sim):
     assert ends(sim) == [("soft", 11)]
 
 
+@pytest.mark.skipif(CELERY < (5, 5), reason="soft shutdown came with Celery 5.5")
+def test_a_worker_that_shuts_down_already_is_not_told_again(sim):
+    app = make_app(worker_soft_shutdown_timeout=15)
+    worker = sim.start_worker(app)
+    app.tasks["late_nap"].delay(10)
+    sim.run_for("1s")
+    worker.signal("SIGQUIT", how="soft")
+    sim.run_for("1s")
+    worker.ask_to_stop()
+    sim.run()
+
+    assert ends(sim) == [("soft", 16)]
+    assert [text for text in logged(sim) if "Warm shutdown" in text] == []
+
+
 def test_a_worker_without_a_timeout_has_no_soft_shutdown(sim, app):
     worker = sim.start_worker(app)
 
