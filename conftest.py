@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from celery import signals
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us in the background ignores it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -10,9 +11,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us 
 pytest_plugins = ["pytester"]
 
 
+#: Plugins that are installed to be tested beside. Where a test runs pytest, randomly would shuffle what that runs, and
+#: the other two take longer to import than most of these runs.
+_LEFT_OUT = "-p no:randomly -p no:hypothesispytest -p no:anyio"
+
+
 @pytest.fixture(autouse=True)
 def in_the_order_of_the_file(request, monkeypatch):
-    """pytest-randomly is installed to be tested beside; where a test runs pytest, it would shuffle what that runs."""
-    if "pytester" in request.fixturenames and "randomly" not in request.node.nodeid:
-        request.getfixturevalue("pytester")  # it takes the variable away
-        monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+    """Where a test runs pytest, its plugins are those that the test is about."""
+    if "randomly" not in request.node.nodeid:
+        if "pytester" in request.fixturenames:
+            request.getfixturevalue("pytester")  # it takes the variable away
+        monkeypatch.setenv("PYTEST_ADDOPTS", _LEFT_OUT)
+
+
+@pytest.fixture(scope="module")
+def logging_is_left_alone():
+    """A worker of ``celery.contrib.testing`` sets logging up for good, unless a receiver does."""
+
+    def set_up_logging(**_named):
+        pass
+
+    signals.setup_logging.connect(set_up_logging)
+    yield
+    signals.setup_logging.disconnect(set_up_logging)

@@ -69,10 +69,10 @@ def commands() -> Iterable[str]:
 
 def findings() -> Iterable[str]:
     """The kinds of finding of an audit."""
-    from retrysim.audit.finding import Kind
+    from retrysim.audit.finding import FindingKind
 
-    source = inspect.getsource(Kind)
-    for kind in Kind:
+    source = inspect.getsource(FindingKind)
+    for kind in FindingKind:
         line = next(line for line in source.splitlines() if f'"{kind.value}"' in line)
         yield f"**`{kind.value}`**\n: {line.partition('# ')[2]}\n"
 

@@ -1,6 +1,6 @@
 """Writes the page of each trap, and their list, from the scenarios themselves: ``python docs/traps/write_pages.py``.
 
-A test compares the pages with what this gives, so that none of them can say what does not happen.
+A test compares the pages with what this gives, so that the pages show what really happens.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def pages() -> dict[str, str]:
 
 
 def page(name: str, path: Path) -> str:
-    """One trap: what it is, its code, its scenario, what happens, and the mended version."""
+    """One trap: what it is, its code, its scenario, what happens, and the fixed version."""
     text = path.read_text(encoding="utf-8")
     module = _module(path)
     mended = TRAPS / f"{module}_mended{SUFFIX}"
@@ -42,7 +42,7 @@ def page(name: str, path: Path) -> str:
                 f"```yaml\n{_without_comment(text)}```",
                 "What one of its tasks does, in virtual time:",
                 f"```\n{played}\n```",
-                "## Mended",
+                "## Fixed",
                 f"```python\n{_function(source, 'mended')}\n```",
                 f"`scenarios/traps/{mended.name}` passes with it: {_title(mended.read_text(encoding='utf-8'))}.",
                 f"```\n{played_mended}\n```",
@@ -54,7 +54,7 @@ def page(name: str, path: Path) -> str:
 
 def _index(traps: dict[str, Path]) -> str:
     lines = [f"- [{_title(path.read_text(encoding='utf-8'))}]({name}.md)" for name, path in traps.items()]
-    head = "Small, real tasks that look right, each with a scenario that shows what it does, and its mended version."
+    head = "Small, real tasks that look right. Each page has a scenario that shows what happens, and a fixed version."
     return (
         f"# Traps\n\n{head}\n`retrysim run scenarios/traps/*.scenario.yaml` plays them.\n\n" + "\n".join(lines) + "\n"
     )

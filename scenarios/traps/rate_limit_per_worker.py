@@ -10,12 +10,12 @@ def call():
     requests.get("https://crm.acme.io/contacts", headers={"Authorization": "Bearer abc"}, timeout=10)
 
 
-@app.task(rate_limit="100/m")
+@app.task(rate_limit="30/m")
 def trap():
     call()
 
 
-@app.task(rate_limit="33/m")
+@app.task(rate_limit="10/m")
 def mended():
     """A third for each of three workers; wrong again as soon as there are four."""
     call()

@@ -17,6 +17,7 @@ from retrysim.errors import (
     Deadlock,
     InputError,
     InternalError,
+    RealDatabase,
     RetrysimError,
     Runaway,
     SimulationError,
@@ -26,8 +27,10 @@ from retrysim.errors import (
 )
 
 if TYPE_CHECKING:
+    from retrysim.exploring.python import explore
     from retrysim.kernel import Limits
     from retrysim.pytest_plugin.fixtures import fixture
+    from retrysim.rabbitmq import RabbitMQ
     from retrysim.simulation import Simulation
 
 __all__ = [
@@ -35,6 +38,8 @@ __all__ = [
     "InputError",
     "InternalError",
     "Limits",
+    "RabbitMQ",
+    "RealDatabase",
     "RetrysimError",
     "Runaway",
     "Simulation",
@@ -42,18 +47,21 @@ __all__ = [
     "UnservedHost",
     "Unsupported",
     "Violation",
+    "explore",
     "fixture",
 ]
 
 _LAZY = {
     "Limits": "retrysim.kernel",
+    "explore": "retrysim.exploring.python",
+    "RabbitMQ": "retrysim.rabbitmq",
     "Simulation": "retrysim.simulation",
     "fixture": "retrysim.pytest_plugin.fixtures",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is heavy (Celery, freezegun) when it is first asked for."""
+    """Import what is heavy (Celery, greenlet) when it is first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

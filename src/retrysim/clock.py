@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -16,7 +18,13 @@ from typing import Protocol
 GRID_NS = 1_000
 #: Less than half a step: what float arithmetic on epoch seconds may be off, in microseconds.
 _FLOAT_NOISE_US = 0.4
+#: So many readings without a wait are those of code that waits for a time by reading it.
+MANY_READINGS = 100_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def no_time_passes() -> None:
+    """Nobody lets time pass."""
 
 
 class Clock(Protocol):
@@ -28,15 +36,44 @@ class Clock(Protocol):
 
 
 class VirtualClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until it is set."""
 
-    __slots__ = ("ns", "start_ns")
+    __slots__ = ("ns", "on_many_readings", "readings", "skew_ns", "start_ns")
 
     def __init__(self, start_ns: int) -> None:
         self.ns = self.start_ns = start_ns - start_ns % GRID_NS
+        #: how often the code under test has read it since it last waited
+        self.readings = 0
+        #: how far the wall clock of the machine that has control is ahead
+        self.skew_ns = 0
+        #: called when that is often
+        self.on_many_readings: Callable[[], None] = no_time_passes
 
     def now_ns(self) -> int:
         return self.ns
+
+    def read(self) -> int:
+        """What the code under test reads: it may read the clock until a time has come, and never wait."""
+        self.readings += 1
+        if self.readings >= MANY_READINGS:
+            self.on_many_readings()
+        return self.ns
+
+    def read_wall(self) -> int:
+        """As ``read``, for readings of the date and the time of day."""
+        self.readings += 1
+        if self.readings >= MANY_READINGS:
+            self.on_many_readings()
+        return self.ns + self.skew_ns
+
+    @contextmanager
+    def right(self) -> Iterator[None]:
+        """In the block the wall clock is right, as that of a server is, whoever has control. It must not wait."""
+        before, self.skew_ns = self.skew_ns, 0
+        try:
+            yield
+        finally:
+            self.skew_ns = before
 
     def advance_to(self, ns: int) -> None:
         """Move forward to an instant; the past is an error of ours, not of a user."""

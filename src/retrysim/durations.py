@@ -30,9 +30,11 @@ _UNITS = {
     "d": DAY, "day": DAY, "days": DAY,
     "week": 7 * DAY, "weeks": 7 * DAY,
 }  # fmt: skip
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµ]+)")
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?\s*[a-zµ]+\s*)+")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zµ]+)")
+_WHOLE = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?\s*[a-zµ]+\s*)+")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+#: Longer than the calendar, and than any text that means a duration.
+_LONGEST_NS, _LONGEST_TEXT = 10_000 * 366 * DAY, 100
 _EXPECTED = 'expected seconds, a timedelta, or a text such as "15 minutes", "2.5s", "1h30m"'
 
 
@@ -44,39 +46,62 @@ def parse_duration(value: Duration) -> int:
     nanoseconds = _nanoseconds(value)
     if nanoseconds < 0:
         raise DurationError(f"{value!r} is negative: a duration is zero or more")
+    if nanoseconds > _LONGEST_NS:
+        raise DurationError(f"{_short(value)} is too long: a duration is at most 10000 years")
     return nanoseconds
+
+
+def parse_skew(value: Duration) -> int:
+    """Nanoseconds by which a clock is ahead: a duration that is negative for a clock that is behind, ``"-3s"``."""
+    if isinstance(value, str) and value.strip().startswith("-"):
+        return -parse_duration(value.strip()[1:])
+    if isinstance(value, timedelta) and value < timedelta():
+        return -parse_duration(-value)
+    if isinstance(value, int | float) and value < 0:
+        return -parse_duration(-value)
+    return parse_duration(value)
+
+
+def _short(value: Duration) -> str:
+    """A value as a message shows it, not at length; an integer of a million digits takes minutes to write out."""
+    if isinstance(value, int) and abs(value) > 10**40:
+        return "the number"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def _nanoseconds(value: Duration) -> int:
     if isinstance(value, timedelta):
         return (value.days * 86_400 + value.seconds) * SECOND + value.microseconds * MICROSECOND
     if isinstance(value, bool):
-        raise DurationError(f"{value!r} is no duration: {_EXPECTED}")
+        raise DurationError(f"{value!r} is not a valid duration: {_EXPECTED}")
     if isinstance(value, int):
         return value * SECOND
     if isinstance(value, float):
         return _float_nanoseconds(value)
     if isinstance(value, str):
         return _text_nanoseconds(value)
-    raise DurationError(f"{value!r} is no duration: {_EXPECTED}")
+    raise DurationError(f"{value!r} is not a valid duration: {_EXPECTED}")
 
 
 def _float_nanoseconds(value: float) -> int:
     if value != value or value in (float("inf"), float("-inf")):
-        raise DurationError(f"{value!r} is no duration: {_EXPECTED}")
+        raise DurationError(f"{value!r} is not a valid duration: {_EXPECTED}")
     return round(Decimal(repr(value)) * SECOND)
 
 
 def _text_nanoseconds(text: str) -> int:
     stripped = text.strip().lower()
+    if len(stripped) > _LONGEST_TEXT:
+        raise DurationError(f"{_short(text)} is not a valid duration: {_EXPECTED}")
     if _NUMBER.fullmatch(stripped):
         return round(Decimal(stripped) * SECOND)
     if not _WHOLE.fullmatch(stripped):
-        raise DurationError(f"{text!r} is no duration: {_EXPECTED}")
+        raise DurationError(f"{text!r} is not a valid duration: {_EXPECTED}")
     total = Decimal(0)
     for number, unit in _PART.findall(stripped):
         if unit not in _UNITS:
-            raise DurationError(f"{text!r} is no duration: {unit!r} is no unit of time; {_EXPECTED}")
+            raise DurationError(f"{text!r} is not a valid duration: unknown unit {unit!r}; {_EXPECTED}")
         total += Decimal(number) * _UNITS[unit]
     return round(total)
 
@@ -92,6 +117,13 @@ def format_duration(nanoseconds: int) -> str:
     minutes, rest = divmod(rest, MINUTE)
     text = "".join(f"{n}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if n)
     return text + _decimal(rest, SECOND, "s") if rest or not text else text
+
+
+def format_skew(nanoseconds: int) -> str:
+    """A skew in words: ``30s ahead``, ``30s behind``, ``right``."""
+    if not nanoseconds:
+        return "right"
+    return f"{format_duration(abs(nanoseconds))} {'ahead' if nanoseconds > 0 else 'behind'}"
 
 
 def _small(nanoseconds: int) -> str:

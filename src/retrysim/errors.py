@@ -2,7 +2,7 @@
 
     RetrysimError
     ├── InputError            what was given is wrong; the message says what was expected (CLI: exit 2)
-    │   ├── DurationError     a text or number that is no duration
+    │   ├── DurationError     a text or number that is not a valid duration
     │   ├── LimitError        a rate limit that is none, or that can never be met
     │   ├── FakeError         a fake that cannot be made or mounted as asked
     │   ├── ScenarioError     a scenario file, with file:line:column
@@ -10,10 +10,12 @@
     ├── SimulationError       the run cannot go on
     │   ├── Deadlock          a process waits for what can never come
     │   ├── Runaway           a limit of the run was crossed
-    │   ├── UnservedHost      a task called a host that no fake serves
+    │   ├── UnservedHost      a host was called that no fake serves, or a broker that is not simulated
+    │   ├── RealDatabase      a database was connected to that nobody allowed
     │   ├── RealWait          a task waits for something real, which virtual time cannot bring
     │   ├── SharedTransaction a task waits inside a transaction of a database that others share
     │   └── Unsupported       real Celery can do it, this version of retrysim cannot
+    │       └── UnsupportedVersion   an installed package lacks a name that retrysim relies on
     ├── InternalError         retrysim itself failed: a bug, with the trace (CLI: exit 3)
     ├── LiveError             a live run cannot go on: a worker does not come up, or a process of it fails
     └── Violation             an invariant does not hold (also an AssertionError)
@@ -33,7 +35,7 @@ class InputError(RetrysimError):
 
 
 class DurationError(InputError, ValueError):
-    """A text or number that is no duration."""
+    """A text or number that is not a valid duration."""
 
 
 class LimitError(InputError, ValueError):
@@ -65,7 +67,11 @@ class Runaway(SimulationError):  # noqa: N818
 
 
 class UnservedHost(SimulationError):  # noqa: N818
-    """A task called a host that no fake serves and that was not allowed."""
+    """A host was called that no fake serves, or a broker that is not simulated, and that was not allowed."""
+
+
+class RealDatabase(SimulationError):  # noqa: N818
+    """A database was connected to that is no test database and was not allowed."""
 
 
 class RealWait(SimulationError):  # noqa: N818
@@ -80,6 +86,10 @@ class Unsupported(SimulationError):  # noqa: N818
     """Real Celery can do it; this version of retrysim cannot."""
 
 
+class UnsupportedVersion(Unsupported):
+    """An installed package lacks a name that retrysim relies on; the message names both, and the version."""
+
+
 class InternalError(RetrysimError):
     """A bug in retrysim; the message says where the trace is."""
 
@@ -90,3 +100,11 @@ class LiveError(RetrysimError):
 
 class Violation(RetrysimError, AssertionError):  # noqa: N818
     """An invariant or an expectation does not hold."""
+
+
+class RanAgainWarning(UserWarning):
+    """A run in which nothing is violated, and in which tasks ran again after they had succeeded."""
+
+
+class UntestedVersionWarning(UserWarning):
+    """An installed package is older or newer than the versions that retrysim is tested with."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: So many letters are the beginning of one candidate rather than of many.
+_BEGINNING = 3
+
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that is close to the word, if one is; letter case does not count."""
+    """The candidate that is close to the word, or begins with it, if one does; letter case does not count."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
-    close = get_close_matches(word.casefold(), by_folded, n=1)
+    folded = word.casefold()
+    close = get_close_matches(folded, by_folded, n=1)
+    if not close and len(folded) >= _BEGINNING:
+        close = [candidate for candidate in by_folded if candidate.startswith(folded)]
     return by_folded[close[0]] if close else None
 
 

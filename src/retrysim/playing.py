@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import merge
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from retrysim.celery.conf_settings import mistakes
 from retrysim.celery.imports import import_app
 from retrysim.clock import GRID_NS, to_datetime
-from retrysim.errors import AppError, FakeError, InputError
+from retrysim.errors import AppError, FakeError, InputError, RetrysimError
 from retrysim.fakes.catalogue import make_fake
 from retrysim.fakes.fake import Fake
 from retrysim.nearest import did_you_mean
-from retrysim.scenarios import Moment, ScenarioItem, Submission
+from retrysim.outside import nothing_real
+from retrysim.project import Project
+from retrysim.scenarios import PointInTime, ScenarioItem, Submission
+from retrysim.scenarios.error_text import together
 from retrysim.trace import is_named
 from retrysim.undo import UndoStack
 
@@ -44,12 +50,29 @@ def environment_variables(item: ScenarioItem) -> Iterator[None]:
 # -- the app and the fakes ---------------------------------------------------------------------------------------------
 
 
-def find_app(item: ScenarioItem) -> Any:
-    """The scenario's app, imported. Raises ``ScenarioError`` at the place that names it."""
+def find_app(item: ScenarioItem, *, allowed: Iterable[str] | None = None) -> Any:
+    """The scenario's app, imported. Raises ``ScenarioError`` at the place that names it.
+
+    ``allowed`` are the databases, brokers and Redis servers that its import may reach; ``None``: any.
+    """
     try:
-        return import_app(item.scenario.spec.app, item.scenario.spec.env)
+        return import_app(item.scenario.spec.app, item.scenario.spec.env, allowed)
     except AppError as error:
         raise item.scenario.error(("app",), str(error)) from error.__cause__
+
+
+def find_setup(item: ScenarioItem, *, allowed: Iterable[str] = ()) -> Callable[[], object]:
+    """The function that ``setup`` names, imported. Raises ``ScenarioError`` where there is none."""
+    name = item.scenario.spec.setup
+    if name is None:
+        return lambda: None
+    module, _, function = name.partition(":")
+    try:
+        with nothing_real(allowed):
+            found: Callable[[], object] = getattr(import_module(module), function)
+    except Exception as error:
+        raise item.scenario.error(("setup",), f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    return found
 
 
 def find_fake(item: ScenarioItem, name: str) -> tuple[Fake, str | None]:
@@ -77,15 +100,16 @@ class Due:
     kwargs: dict[str, Any]
 
 
-def due_submissions(item: ScenarioItem) -> list[Due]:
+def due_submissions(item: ScenarioItem) -> Iterator[Due]:
     """Everything that is submitted in the order of time; what is due at one instant, in the order of the file."""
     spec = item.scenario.spec
-    due = [
-        Due(at_ns=at_ns, index=index, submission=submission, kwargs=kwargs)
-        for index, submission in enumerate(spec.submit)
-        for at_ns, kwargs in submission.calls(spec.start_ns)
-    ]
-    return sorted(due, key=lambda each: (each.at_ns, each.index))
+    each = (_due(index, submission, spec.start_ns) for index, submission in enumerate(spec.submit))
+    return merge(*each, key=lambda due: due.at_ns)
+
+
+def _due(index: int, submission: Submission, start_ns: int) -> Iterator[Due]:
+    for at_ns, kwargs in submission.calls(start_ns):
+        yield Due(at_ns=at_ns, index=index, submission=submission, kwargs=kwargs)
 
 
 def submit(item: ScenarioItem, app: Any, due: Due, *, ahead_ns: int = 0) -> str:
@@ -93,25 +117,43 @@ def submit(item: ScenarioItem, app: Any, due: Due, *, ahead_ns: int = 0) -> str:
     task = find_task(item, app, due.index)
     submission = due.submission
     options = _options(submission, ahead_ns)
-    sent: str = task.apply_async(submission.args, due.kwargs, **options).id
-    return sent
+    if item.celery != "worker":  # what the body raises may come out of apply_async
+        return str(task.apply_async(submission.args, due.kwargs, **options).id)
+    try:
+        return str(task.apply_async(submission.args, due.kwargs, **options).id)
+    except RetrysimError:
+        raise
+    except Exception as error:
+        inside = ("options",) if submission.options else ()
+        text = f"the task cannot be sent: {type(error).__name__}: {error}"
+        raise item.scenario.error(("submit", due.index, *inside), text) from error
+
+
+def check_conf(item: ScenarioItem, app: Any) -> None:
+    """Raises ``ScenarioError`` for settings that the app's Celery does not have, or that a run decides itself."""
+    document, errors = item.scenario.document, []
+    for key, text in mistakes(app, item.scenario.spec.conf):
+        if ("conf", key) not in document.key_positions:
+            raise Project.error(f"conf.{key}", text)
+        errors.append(document.error(("conf", key), text, of_key=True))
+    if errors:
+        raise together(errors)
 
 
 def check_tasks(item: ScenarioItem, app: Any) -> None:
     """Raises ``ScenarioError`` for a task that the app has not, or has several of, or that takes other arguments."""
     for index, submission in enumerate(item.scenario.spec.submit):
         task = find_task(item, app, index)
-        for _, kwargs in submission.calls(item.scenario.spec.start_ns):
-            _check_arguments(item, task, index, kwargs)
+        _check_arguments(item, task, index, [*submission.kwargs, *submission.for_each])
 
 
-def _check_arguments(item: ScenarioItem, task: Any, index: int, kwargs: Mapping[str, Any]) -> None:
+def _check_arguments(item: ScenarioItem, task: Any, index: int, names: Iterable[str]) -> None:
     """What ``apply_async`` checks, before anything runs."""
     takes = getattr(task, "__header__", None) if task.typing else None
     if takes is None:
         return
     try:
-        takes(*item.scenario.spec.submit[index].args, **kwargs)
+        takes(*item.scenario.spec.submit[index].args, **dict.fromkeys(names))
     except TypeError as error:
         raise item.scenario.error(("submit", index), str(error)) from None
 
@@ -149,7 +191,7 @@ def _options(submission: Submission, ahead_ns: int) -> dict[str, Any]:
     return options
 
 
-def _expires(moment: Moment, ahead_ns: int) -> Any:
+def _expires(moment: PointInTime, ahead_ns: int) -> Any:
     if moment.is_instant:
         return to_datetime(moment.ns + ahead_ns)
     return timedelta(microseconds=moment.ns // GRID_NS).total_seconds()

@@ -25,10 +25,19 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "env": (dict, 'a table, such as {TOKEN = "fake"}'),
     "allow": (list, 'a list of hosts, such as ["localhost:5432"]'),
     "strict": (bool, "true or false"),
+    "isolated": (bool, "true or false"),
+    "limits": (dict, "a table, such as {real_seconds = 60}"),
+    "conf": (dict, "a table of Celery's settings, such as {task_acks_late = true}"),
+    "redact": (list, 'a list of regular expressions, such as ["acme-[0-9]+"]'),
     "report": (str, 'a folder, such as "reports"'),
 }
+#: What an error says of ``isolated: worker``.
+NO_WHOLE_WORKERS = (
+    "'worker' is not supported: a worker's main process is always simulated in the process of the test; to isolate its "
+    "pool processes, write true; to play a scenario on real workers, use retrysim run --live"
+)
 #: The keys that are settings of a simulation itself.
-OF_SIMULATION = ("seed", "broker", "redis", "start", "allow", "strict")
+OF_SIMULATION = ("seed", "broker", "redis", "start", "allow", "strict", "isolated", "limits", "conf", "redact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +95,8 @@ def _checked(key: str, value: Any) -> Any:
     if key not in _KINDS:
         hint = did_you_mean(key, _KINDS) or f"; there are {', '.join(_KINDS)}"
         raise InputError(f"{FILE}: [tool.retrysim] has no key {key!r}{hint}")
+    if key == "isolated" and value == "worker":
+        raise Project.error(key, NO_WHOLE_WORKERS)
     kind, expected = _KINDS[key]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Project.error(key, f"expected {expected}; got {value!r}")

@@ -6,14 +6,23 @@ from collections.abc import Callable, MutableMapping
 from contextlib import ExitStack
 from typing import Any
 
+from retrysim.versions import has_name, missing_name
+
 _MISSING: Any = object()
 
 
 class UndoStack(ExitStack):
     """An ``ExitStack`` with verbs for patches."""
 
-    def set_attribute(self, owner: object, name: str, value: object) -> None:
-        """``setattr``, undone by the old value of the owner itself (an inherited one is uncovered again)."""
+    def set_attribute(self, owner: object, name: str, value: object, *, may_be_new: bool = False) -> None:
+        """``setattr``, undone by the old value of the owner itself (an inherited one is uncovered again).
+
+        Raises ``UnsupportedVersion`` for a name that the owner does not have: a release of the package has renamed it,
+        and a new attribute that nobody reads would leave the real one in place. ``may_be_new`` is for what a user may
+        leave out, such as the ``queue`` of a task.
+        """
+        if not may_be_new and not has_name(owner, name):
+            raise missing_name(owner, name)
         before = vars(owner).get(name, _MISSING)
         setattr(owner, name, value)
         self.callback(_restore_attribute, owner, name, before)

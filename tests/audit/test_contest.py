@@ -5,7 +5,7 @@ import pytest
 from retrysim.audit.contest import Standing, Workload, contestants, hold
 from retrysim.audit.contest.contest import advice
 from retrysim.audit.contest.drawing import contest_markdown
-from retrysim.audit.contest.heat import Contestant, run
+from retrysim.audit.contest.run import Contestant, run
 from retrysim.audit.contest.waiting import named
 from retrysim.errors import InputError
 from retrysim.ratelimit.rate import Rate

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from retrysim.audit.contest import Contest, Standing, Workload
-from retrysim.audit.contest.heat import Result
 from retrysim.audit.contest.picture import contest_svg
+from retrysim.audit.contest.run import ContestRun
 from retrysim.audit.contest.workload import ApiCall
 from retrysim.ratelimit.rate import Rate
 
@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def result(calls, lost=0, peak=4):
     told = tuple(ApiCall(at_ns=int(second * SECOND), served=served) for second, served in calls)
-    return Result(lost=lost, drained_ns=max(call.at_ns for call in told if call.served), peak=peak, calls=told)
+    return ContestRun(lost=lost, drained_ns=max(call.at_ns for call in told if call.served), peak=peak, calls=told)
 
 
 REFUSED_ONCE = [(0, True), (0, True), (0, False), (0, False)]

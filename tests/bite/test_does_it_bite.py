@@ -9,6 +9,8 @@ import pytest
 from retrysim.scenarios import items_of, loads
 from retrysim.simulation.player import play
 
+pytestmark = pytest.mark.slow
+
 HEADLINE = """
 name: a 200-call user loses nothing
 app: tests.bite.defective:app

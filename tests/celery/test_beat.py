@@ -48,6 +48,7 @@ def test_entries_are_sent_and_run_at_their_instants(broker):
         assert starts_of(sim)[-3:] == [900, 900, 900]
 
 
+@pytest.mark.slow
 def test_working_days_of_a_year():
     sent = played(
         crontab(hour=9, minute=0, day_of_week="mon-fri"), start="2026-01-01T00:00:00-05:00", duration="365 days"
@@ -57,6 +58,7 @@ def test_working_days_of_a_year():
     assert sent[:3] == ["01-01 09:00:00", "01-02 09:00:00", "01-05 09:00:00"]
 
 
+@pytest.mark.slow
 def test_the_first_of_each_month():
     sent = played(crontab(hour=0, minute=0, day_of_month=1), start="2026-01-15T00:00:00-05:00", duration="120 days")
 
@@ -218,7 +220,9 @@ def test_an_embedded_beat_is_a_beat_beside_the_worker():
     with Simulation(start=START, broker="memory") as sim, pytest.raises(InputError) as error:
         sim.start_worker(make_app(), beat=True)
 
-    assert str(error.value) == ("beat=True would start a process of its own: use sim.start_beat(app) beside the worker")
+    assert str(error.value) == (
+        "beat=True would start a process of its own: use sim.start_beat(app) next to the worker"
+    )
 
 
 def test_beat_needs_a_worker_that_takes_from_a_queue():

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from celery import VERSION, chain, chord, group, signals, signature
+from celery import VERSION, Celery, chain, chord, group, signals, signature
 from celery.canvas import StampingVisitor
 from semantics_apps import START, make_app
 
@@ -89,6 +89,28 @@ def test_an_error_in_the_header_of_an_inner_chord_leaves_the_outer_one_waiting_f
 
     assert result.state == "PENDING"
     assert (ran(sim, "note"), ran(sim, "total")) == ([], [])
+
+
+@pytest.mark.parametrize("broker", ["memory", "rabbitmq", "redis"])
+def test_the_error_of_a_chord_names_the_first_that_failed_where_redis_keeps_the_results(broker):
+    app = Celery("chords", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False)
+
+    @app.task(name="fails", shared=False)
+    def fails(what):
+        raise ValueError(what)
+
+    @app.task(name="body", shared=False)
+    def body(results):
+        return results
+
+    with Simulation(start=START, broker=broker) as sim:
+        sim.start_worker(app)
+        results = [chord([fails.s(n) for n in range(6)])(body.s()) for _ in range(3)]
+        sim.run()
+
+        for result in results:
+            first = result.parent.results[0].id
+            assert str(result.result) == f"Dependency {first} raised ValueError(0)"
 
 
 def test_an_error_in_the_body_of_an_inner_chord_fails_the_outer_one(sim, app):

@@ -74,6 +74,7 @@ def app():
     def silent():
         return 1
 
+    app.finalize()  # tasks take over what is configured now, and not what the first of these tests sets
     return app
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from celery import VERSION, chord, group, signals
+from celery import VERSION, Celery, chord, group, signals
 from celery.exceptions import TimeoutError as ResultTimeout
 from semantics_apps import START, make_app, starts_of
 
@@ -121,6 +121,26 @@ def test_inspect_says_what_is_reserved_revoked_counted_and_configured(sim, app):
     assert stats["total"] == {"late_nap": 1}
     assert stats["uptime"] == 11  # revoke waited a second for its answers
     assert inspect.conf()["celery@worker-1"]["worker_pool"] == app.conf.worker_pool
+
+
+@pytest.mark.parametrize("broker", ["redis", "memory"])
+def test_inspect_conf_shows_what_the_app_has_set_and_nothing_of_the_simulation(broker):
+    app = Celery(
+        "configured", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False
+    )
+    app.conf.update(task_acks_late=True, broker_transport_options={"visibility_timeout": 77})
+    alone = {name: value for name, value in app.conf.table().items() if name != "include"}
+    url_to_write = app.conf.table(with_defaults=True)["broker_write_url"]
+    with Simulation(start=START, broker=broker) as sim:
+        sim.start_worker(app)
+        inspect = app.control.inspect(timeout=1)
+        (shown,), (defaults,) = inspect.conf().values(), inspect.conf(with_defaults=True).values()
+
+        assert {name: value for name, value in shown.items() if name != "include"} == alone
+        assert shown["broker_url"].endswith("nobody.example:6379/0")
+        assert defaults["broker_write_url"] == url_to_write
+        assert app.conf.broker_url != "redis://nobody.example/0"
+    assert app.conf.broker_url == "redis://nobody.example/0"
 
 
 def test_time_limits_can_be_changed_while_the_worker_runs(app):

@@ -21,14 +21,17 @@ def app_with(url):
         ("rediss://nobody.example/0", "redis", loops.asynloop),
         ("sentinel://nobody.example", "redis", loops.asynloop),
         ("memory://", "memory", loops.synloop),
-        ("amqp://nobody.example", "memory", loops.synloop),
+        ("amqp://nobody.example", "rabbitmq", loops.asynloop),
+        ("amqps://nobody.example", "rabbitmq", loops.asynloop),
+        ("pyamqp://nobody.example", "rabbitmq", loops.asynloop),
+        (None, "rabbitmq", loops.asynloop),
     ],
 )
 def test_the_apps_own_url_says_which_kind_and_that_decides_the_loop(url, name, loop):
     with Simulation() as sim:
         worker = sim.start_worker(app_with(url))
 
-        assert sim._crew.broker.name == name
+        assert sim.broker.kind == name
         assert worker.controller.consumer.loop is loop
 
 
@@ -36,20 +39,20 @@ def test_what_is_asked_for_wins():
     with Simulation(broker="memory") as sim:
         sim.start_worker(app_with("redis://nobody.example/0"))
 
-        assert sim._crew.broker.name == "memory"
+        assert sim.broker.kind == "memory"
 
 
 def test_a_broker_that_is_not_simulated_says_what_can_stand_in():
     with Simulation() as sim, pytest.raises(AppError) as caught:
         sim.start_worker(app_with("filesystem://"))
     assert str(caught.value) == (
-        "the app 'shop' has a broker of the kind 'filesystem', which is not simulated (redis and memory are, and RabbitMQ is "
-        "played in memory). Say what is to stand in for it: Simulation(broker='memory'), or broker: memory in a scenario"
+        "the app 'shop' has a broker of the kind 'filesystem', which is not simulated (redis, rabbitmq and "
+        "memory are). Say what is to stand in for it: Simulation(broker='memory'), or broker: memory in a scenario"
     )
 
 
 def test_an_unknown_kind_is_refused_before_anything_begins():
-    with pytest.raises(Unsupported, match="broker='rabbit': this version simulates two kinds of broker"):
+    with pytest.raises(Unsupported, match="broker='rabbit': this version simulates three kinds of broker"):
         Simulation(broker="rabbit")
 
 
@@ -81,3 +84,24 @@ def test_time_passes_in_a_simulation_without_any_app():
         sim.run()
 
         assert sim.elapsed.total_seconds() == 900
+
+
+@pytest.mark.parametrize(("options", "begins_ms"), [({}, [300, 750]), ({"polling_interval": 1}, [1000, 2000])])
+def test_an_app_in_memory_that_sets_its_polling_interval_is_polled(options, begins_ms):
+    app = Celery("polled", broker="memory://", backend="cache+memory://", set_as_current=False)
+    app.conf.broker_transport_options = options
+
+    @app.task(name="note", shared=False)
+    def note():
+        pass
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        for seconds in (0.3, 0.45):
+            sim.run_for(seconds)
+            note.delay()
+            sim.run()
+        starts = [
+            attempt.start_ns - sim.trace.start_ns for task in sim.trace.tasks.values() for attempt in task.attempts
+        ]
+        assert [start // 1_000_000 for start in starts] == begins_ms

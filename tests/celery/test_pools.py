@@ -1,10 +1,13 @@
 """A worker of each kind of pool: where they differ in production, they differ here."""
 
+import multiprocessing
+import threading
 import time
 from datetime import timedelta
 
+import billiard
 import pytest
-from celery import VERSION
+from celery import VERSION, Celery
 from celery.signals import worker_process_init
 from celery.worker import loops
 from semantics_apps import START, make_app, starts_of
@@ -104,7 +107,7 @@ def test_a_solo_worker_answers_nobody_while_a_body_runs(sim, app, pool):
 @pytest.mark.parametrize(("pool", "unacked"), [("prefork", 0), ("threads", 0), ("gevent", 0), ("solo", 1)])
 def test_solo_acks_on_redis_only_when_the_body_is_over(sim, pool, unacked):
     app, seen = make_app(), []
-    client = sim._crew.broker.client()
+    client = sim.broker.client_of(0)
 
     @app.task(name="looks", shared=False)
     def looks():
@@ -260,3 +263,60 @@ def test_eventlet_is_said_to_behave_as_gevent_does(sim, app):
         sim.start_worker(app, pool="eventlet")
 
     assert str(error.value) == "pool='eventlet' is not simulated; pool='gevent' behaves alike: write that"
+
+
+def who_runs(app):
+    @app.task(shared=False)
+    def who():
+        process = billiard.current_process()
+        assert process.name == multiprocessing.current_process().name
+        time.sleep(10)  # so that each child has one
+        return getattr(process, "index", None), process.name, threading.current_thread().name
+
+    return who
+
+
+def test_a_pool_process_has_an_index_and_a_name_and_the_next_takes_its_index(sim):
+    app = Celery("indexed", backend="redis://", set_as_current=False)
+    who = who_runs(app)
+    worker = sim.start_worker(app, concurrency=2)
+    first = [who.delay() for _ in range(2)]
+    sim.run()
+    lost = who.delay()
+    sim.run_for(1)
+    worker.kill_child(lost.id)
+    second = [who.delay() for _ in range(2)]
+    sim.run()
+
+    assert [result.get() for result in first] == [
+        [0, "ForkPoolWorker-1", "MainThread"],
+        [1, "ForkPoolWorker-2", "MainThread"],
+    ]
+    assert sorted(result.get()[:2] for result in second) == [[0, "ForkPoolWorker-3"], [1, "ForkPoolWorker-2"]]
+    assert billiard.current_process().name == multiprocessing.current_process().name == "MainProcess"
+
+
+def test_threads_of_the_threads_pool_have_their_names_and_the_workers_process(sim):
+    app = Celery("threaded", backend="redis://", set_as_current=False)
+    who = who_runs(app)
+    sim.start_worker(app, pool="threads", concurrency=2)
+    results = [who.delay() for _ in range(2)]
+    sim.run()
+
+    threads = [[None, "MainProcess", f"ThreadPoolExecutor-0_{number}"] for number in range(2)]
+    assert [result.get() for result in results] == threads
+
+
+def test_a_pool_process_is_a_daemon_that_multiprocessing_permits_no_children(sim):
+    app = Celery("daemonic", backend="redis://", set_as_current=False)
+
+    @app.task(shared=False)
+    def start_another():
+        multiprocessing.get_context("fork").Process(target=print).start()
+
+    sim.allow("subprocess")
+    sim.start_worker(app)
+    result = start_another.delay()
+    sim.run()
+
+    assert repr(result.result) == "AssertionError('daemonic processes are not allowed to have children')"

@@ -335,6 +335,6 @@ def test_a_worker_that_mingles_learns_what_its_neighbours_have_revoked(sim, app)
     app.control.revoke("an-id", reply=True)
     second = sim.start_worker(app, name="second", without_mingle=False)
 
-    with sim._crew.processes.inside(second):
+    with second.inside():
         assert "an-id" in second.controller.state.revoked
     assert sim.elapsed < timedelta(seconds=5)

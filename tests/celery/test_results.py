@@ -136,7 +136,7 @@ def test_a_task_reports_its_progress(sim):
 # -- where they are kept ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["cache+memory://", "rpc://", "redis://nobody.example/1"])
+@pytest.mark.parametrize("backend", ["cache+memory://", "redis://nobody.example/1"])
 def test_results_of_these_backends_expire_in_virtual_time(sim, backend):
     app = make_app_with(backend, result_expires=60)
     sim.start_worker(app)

@@ -83,7 +83,7 @@ def test_each_worker_knows_its_own_reserved_and_active_tasks(sim, app):
 
     seen = []
     for worker in workers:
-        with sim._crew.processes.inside(worker):
+        with worker.inside():
             seen.append((len(state.reserved_requests), len(state.active_requests), state.all_total_count[0]))
     assert seen == [(2, 1, 1), (1, 1, 1)]
     assert (len(state.requests), len(state.active_requests)) == (0, 0)
@@ -91,10 +91,10 @@ def test_each_worker_knows_its_own_reserved_and_active_tasks(sim, app):
 
 def test_each_worker_has_its_own_revoked_ids(sim, app):
     workers = [sim.start_worker(app), sim.start_worker(app)]
-    with sim._crew.processes.inside(workers[0]):
+    with workers[0].inside():
         state.revoked.add("some-id")
 
-    with sim._crew.processes.inside(workers[1]):
+    with workers[1].inside():
         assert "some-id" not in state.revoked
     assert "some-id" not in state.revoked
 
@@ -123,17 +123,17 @@ def test_join_would_block_in_workers_and_never_in_the_test(sim, app):
     worker = sim.start_worker(app)
 
     assert _state.task_join_will_block() is False
-    with sim._crew.processes.inside(worker):
+    with worker.inside():
         assert _state.task_join_will_block() is True
 
 
 def test_each_worker_has_its_own_event_loop_and_its_own_connections(sim, app):
     workers = [sim.start_worker(app), sim.start_worker(app)]
     loop, groups = object(), []
-    with sim._crew.processes.inside(workers[0]):
+    with workers[0].inside():
         kombu.asynchronous.hub.set_event_loop(loop)
         groups.append(pools.connections)
-    with sim._crew.processes.inside(workers[1]):
+    with workers[1].inside():
         assert kombu.asynchronous.hub.get_event_loop() is None
         groups.append(pools.connections)
 

@@ -80,6 +80,27 @@ def test_a_task_of_a_killed_worker_is_lost_and_the_check_says_so(sim, app):
     assert "did not settle: it is STARTED and will stay so" in str(caught.value).splitlines()[0]
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_of_a_lost_task_is_said_what_is_true_acked_late_or_not(sim, late):
+    """kombu's memory transport loses what a dead worker had not acked, too."""
+    app = Celery("lost", broker="memory://", set_as_current=False)
+
+    @app.task(name="late", shared=False, acks_late=late)
+    def nap():
+        time.sleep(60)
+
+    worker = sim.start_worker(app)
+    nap.delay()
+    sim.run_for(1)
+    worker.kill()
+    sim.run()
+
+    with pytest.raises(Violation) as caught:
+        sim.check()
+    assert "ran attempt 1 of it when it was killed" in str(caught.value)
+    assert "acked" not in str(caught.value)
+
+
 def test_a_warm_stop_lets_what_runs_end(sim, app):
     worker = sim.start_worker(app)
     app.tasks["nap"].delay(60)

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from celery.worker import loops
 
-from retrysim import Simulation
+from retrysim import Simulation, Unsupported
 
 START = 1_577_880_000  # 2020-01-01T12:00:00Z
 
@@ -120,5 +120,5 @@ def test_hours_of_nothing_are_cheap_to_simulate(sim, app):
 
 
 def test_another_kind_of_broker_is_refused():
-    with pytest.raises(Exception, match="write 'memory' or 'redis'"):
-        Simulation(broker="rabbitmq")
+    with pytest.raises(Unsupported, match="write 'memory', 'redis' or 'rabbitmq'"):
+        Simulation(broker="kafka")

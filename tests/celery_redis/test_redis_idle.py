@@ -7,7 +7,7 @@ import pytest
 from redis_apps import START, make_app, seconds_of
 
 from retrysim import Simulation
-from retrysim.celery.redis.sockets import Socket
+from retrysim.network import Connection
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,6 @@ def test_leaving_a_brpop_waiting_is_the_same_as_sending_it_each_second(app, monk
     def read_nothing_and_ask_again(_socket):
         return False
 
-    monkeypatch.setattr(Socket, "in_hub", property(read_nothing_and_ask_again))
+    monkeypatch.setattr(Connection, "in_hub", property(read_nothing_and_ask_again))
     assert play(app) == left_waiting
     assert len(left_waiting) > 60

@@ -37,7 +37,7 @@ def test_each_worker_has_a_hub_of_its_own_and_the_test_has_none(sim, app):
     workers = [sim.start_worker(app), sim.start_worker(app)]
     hubs = []
     for worker in workers:
-        with sim._crew.processes.inside(worker):
+        with worker.inside():
             hubs.append(kombu.asynchronous.hub.get_event_loop())
 
     assert hubs == [worker.controller.hub for worker in workers]
@@ -82,7 +82,7 @@ def test_prefetch_limits_what_a_busy_worker_takes(sim, app):
         app.tasks["late_nap"].delay(10)
     sim.run_for(1)
 
-    assert len(sim._crew.broker.waiting()["celery"]) == 8
+    assert len(sim.broker.waiting()["celery"]) == 8
     assert len(worker.running) == 2
 
 
@@ -93,12 +93,12 @@ def test_a_worker_that_became_full_while_it_asked_for_more_takes_nothing(sim, ap
     waits = app.tasks["add"].delay(1, 1)
     sim.run_for(5)
 
-    assert sim._crew.broker.waiting() == {"celery": [waits.id]}
+    assert sim.broker.waiting() == {"celery": [waits.id]}
 
 
 def test_early_acks_are_done_before_the_body_begins(sim, app):
     unacked = []
-    client = sim._crew.broker.client(3)
+    client = sim.broker.client_of(3)
 
     @app.task(name="looks", shared=False)
     def looks():

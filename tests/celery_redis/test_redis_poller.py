@@ -3,15 +3,16 @@
 import pytest
 from redis_apps import START_NS
 
+from retrysim.celery.hub.hub import Hub
+from retrysim.celery.hub.poller import HubPoller
+from retrysim.celery.hub.timer import HubTimer
 from retrysim.celery.redis import RedisBroker
-from retrysim.celery.redis.hub import Hub
-from retrysim.celery.redis.poller import HubPoller, Poller
-from retrysim.celery.redis.timer import HubTimer
-from retrysim.celery.result_weather import ResultWeather
+from retrysim.celery.result_conditions import ResultConditions
 from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
 from retrysim.faults import Rules
-from retrysim.kernel import Environment, Streams
+from retrysim.kernel import Environment, Host, Role, Streams
+from retrysim.network import Network, Poller
 from retrysim.patches import virtual_standard_library
 
 
@@ -25,7 +26,7 @@ def environment():
 
 @pytest.fixture
 def broker(environment):
-    return RedisBroker(environment, Rules(print), ResultWeather(environment))
+    return RedisBroker(Network(environment), Rules(print), ResultConditions(environment))
 
 
 @pytest.fixture
@@ -35,15 +36,16 @@ def run_hub(environment, broker):
     def start():
         def make_poller(timer, has_work):
             return HubPoller(
-                environment,
-                broker.server,
+                broker.network.network,
                 has_work=has_work,
                 until_next_ns=timer.until_next_ns,
                 keeps_alive=timer.awaits_one,
             )
 
         hub = Hub(HubTimer(environment), make_poller)
-        environment.spawn(hub.run_forever, name="hub", service=True)
+        worker = Host(environment, "worker", role=Role.WORKER)
+        worker.main = environment.spawn(hub.run_forever, name="hub", host=worker)
+        worker.main.serve()
         return hub
 
     return start
@@ -155,7 +157,7 @@ def test_calls_are_made_in_the_order_in_which_they_were_asked_for(environment, r
 
 @pytest.fixture
 def poller(environment, broker):
-    return Poller(environment, broker.server)
+    return Poller(broker.network.network)
 
 
 @pytest.fixture
@@ -193,7 +195,7 @@ def test_an_unregistered_socket_wakes_nobody(broker, poller, sock, by):
 def test_a_closed_poller_is_told_nothing(poller, sock):
     poller.close()
 
-    assert list(sock.pollers) == []
+    assert list(sock.connection.pollers) == []
 
 
 def test_the_file_number_of_something_else_is_let_be(poller):
@@ -211,7 +213,7 @@ def connected(broker, poller, count):
 
 
 def test_sockets_are_told_in_the_order_in_which_they_became_readable(environment, broker):
-    poller = Poller(environment, broker.server)
+    poller = Poller(broker.network.network)
     connections = connected(broker, poller, 3)
     for connection in (connections[1], connections[0]):
         connection.send_command("PING")
@@ -221,7 +223,7 @@ def test_sockets_are_told_in_the_order_in_which_they_became_readable(environment
 
 
 def test_a_server_that_ends_closes_its_newest_connection_first(environment, broker):
-    poller = Poller(environment, broker.server)
+    poller = Poller(broker.network.network)
     connections = connected(broker, poller, 3)
     expected = [connection._sock.fileno() for connection in reversed(connections)]
     broker.network.shut_down()

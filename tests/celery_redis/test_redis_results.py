@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from celery import chain, chord, group
 from celery.backends.redis import RedisBackend
+from celery.exceptions import TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from redis_apps import START, make_app
 
@@ -28,11 +29,11 @@ def test_an_app_with_redis_results_keeps_celerys_redis_backend(sim, app, tasks):
     sim.run()
 
     assert isinstance(app.backend, RedisBackend)
-    assert sim._crew.broker.client(4).exists(f"celery-task-meta-{result.id}") == 1
+    assert sim.broker.client_of(4).exists(f"celery-task-meta-{result.id}") == 1
 
 
 def test_an_app_with_other_results_gets_the_simulations_own_store():
-    app = make_app(backend="rpc://")
+    app = make_app(backend="cache+memory://")
     with Simulation(broker="redis", start=START) as sim:
         sim.start_worker(app)
 
@@ -53,7 +54,7 @@ def test_an_app_without_results_has_none():
 
 
 def test_each_process_has_a_backend_of_its_own(sim, app, tasks):
-    with sim._crew.processes.inside(sim.workers[0]):
+    with sim.workers[0].inside():
         of_the_worker = app.backend
 
     assert of_the_worker is not app.backend
@@ -65,9 +66,9 @@ def test_a_result_expires_in_virtual_time(sim):
     result = app.tasks["add"].delay(1, 1)
     sim.run()
 
-    sim.run_for("10 minutes")
+    sim.run_for("599.999s")
     assert app.AsyncResult(result.id).state == "SUCCESS"
-    sim.run_for("1 ms")  # Redis: a key is gone when its time has passed, not when it has come
+    sim.run_for("1 ms")  # Redis: a key is gone at the instant its time ends
     assert app.AsyncResult(result.id).state == "PENDING"
 
 
@@ -141,7 +142,14 @@ def test_a_task_that_joins_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for the result of task no-such-task\n"
-        '    in task joins_nothing[22e1c0c7], at test_redis_results.py:136: app.AsyncResult("no-such-task").get()'
+        "no events remain, but joins_nothing[22e1c0c7] is still waiting:\n"
+        "  joins_nothing[22e1c0c7] waits for the result of task no-such-task\n"
+        '    on celery@worker-1 slot 1001, at test_redis_results.py:137: app.AsyncResult("no-such-task").get()'
     )
+
+
+def test_a_parent_that_expires_while_its_child_is_waited_for_is_the_reason(tasks):
+    parent = tasks["nap"].si(1).set(countdown=0.5, expires=0.3)
+
+    with pytest.raises(TaskRevokedError):
+        chain(parent, tasks["add"].si(1, 1)).delay().get()

@@ -9,7 +9,6 @@ from celery.exceptions import TimeoutError as ResultTimeout
 from redis_apps import START, make_app, seconds_of
 
 from retrysim import Deadlock, Simulation, Unsupported
-from retrysim.celery.memory import MemoryBroker
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +101,10 @@ def test_a_task_that_waits_for_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
-        " (a threading.Lock made at test_redis_retries.py:21), in threading.Event.wait\n"
-        "    in task stuck[22e1c0c7], at test_redis_retries.py:21: threading.Event().wait()"
+        "no events remain, but stuck[22e1c0c7] is still waiting:\n"
+        "  stuck[22e1c0c7] waits for a threading.Condition to be notified"
+        " (a threading.Lock made at test_redis_retries.py:20), in threading.Event.wait\n"
+        "    on celery@worker-1 slot 1001, at test_redis_retries.py:20: threading.Event().wait()"
     )
 
 
@@ -135,10 +134,13 @@ def test_eager_tasks_need_no_redis(sim, app):
     sim.run()
 
     assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
-    assert isinstance(sim._crew.broker, MemoryBroker)
+    assert sim.broker.kind == "memory"
 
 
 def test_a_broker_that_is_not_simulated_is_refused():
     with pytest.raises(Unsupported) as caught:
         Simulation(broker="amqp", start=START)
-    assert str(caught.value) == ("broker='amqp': this version simulates two kinds of broker; write 'memory' or 'redis'")
+    assert str(caught.value) == (
+        "broker='amqp': this version simulates three kinds of broker; write 'memory', 'redis' or 'rabbitmq' "
+        "(or 'rabbitmq:4.3', a version: 3.10, 3.13, 4.0, 4.3)"
+    )

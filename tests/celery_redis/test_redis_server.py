@@ -7,15 +7,16 @@ import redis
 from redis_apps import START_NS
 
 from retrysim import Deadlock
-from retrysim.celery.redis import RedisBroker
+from retrysim.celery.redis import RedisBroker, sockets
 from retrysim.celery.redis.connection import connection_class
-from retrysim.celery.redis.ordered import OrderedSet
-from retrysim.celery.redis.server import Server
-from retrysim.celery.result_weather import ResultWeather
+from retrysim.celery.redis.server import RedisServer
+from retrysim.celery.result_conditions import ResultConditions
 from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
 from retrysim.faults import Rules
-from retrysim.kernel import Environment, Streams
+from retrysim.kernel import Environment, Host, Role, Streams
+from retrysim.network import Network
+from retrysim.ordered import OrderedSet
 from retrysim.patches import virtual_standard_library
 
 
@@ -29,7 +30,7 @@ def environment():
 
 @pytest.fixture
 def broker(environment):
-    return RedisBroker(environment, Rules(print), ResultWeather(environment))
+    return RedisBroker(Network(environment), Rules(print), ResultConditions(environment))
 
 
 @pytest.fixture
@@ -83,7 +84,17 @@ def test_who_asks_again_stands_behind_all_others(environment, broker):
     environment.run(until_ns=START_NS + 2 * SECOND)
 
     broker.client().lpush("jobs", "one")
-    assert (early._sock.readable, late._sock.readable) == (False, True)
+    assert (early._sock.connection.readable, late._sock.connection.readable) == (False, True)
+
+
+def test_timeouts_that_change_nothing_are_skipped_and_keep_their_beat(environment, broker):
+    idle = broker.client().connection_pool.get_connection("_")
+    idle.send_command("BRPOP", "jobs", 1)
+    idle._sock.would_ask_again = lambda: True
+    environment.run(until_ns=START_NS + 86_400 * SECOND + SECOND // 4)
+
+    assert environment.meter.steps < 10
+    assert broker.server.until_timeout_ns(idle._sock) == SECOND * 3 // 4
 
 
 def test_a_pop_of_several_keys_takes_the_first_that_has_something(environment, broker, happened):
@@ -123,6 +134,20 @@ def test_changes_of_other_keys_are_not_tried(environment, broker):
     environment.run()
 
     assert tried == [{b"BRPOP", b"jobs", b"9"}]
+
+
+def test_who_pops_is_not_tried_for_a_list_that_is_gone_again(environment, broker, happened):
+    tried = []
+    server = broker.server
+    real_try = server._try
+    server._try = lambda client: (tried.append(client.command), real_try(client))
+    for name in ("first", "second", "third"):
+        environment.spawn(lambda: happened(broker.client().brpop("jobs", timeout=9)), name=name)
+    environment.schedule(START_NS + SECOND, lambda: broker.client().lpush("jobs", "one"))
+    environment.run()
+
+    assert tried == [b"BRPOP"]
+    assert [found for _, found in happened.log] == [(b"jobs", b"one"), None, None]
 
 
 def test_a_pop_in_a_transaction_does_not_block(environment, broker):
@@ -202,15 +227,15 @@ def test_reading_a_reply_puts_off_the_next_health_check(environment, broker):
 
 
 def test_what_a_dropped_host_waited_for_goes_to_others(environment, broker, happened):
-    doomed, living = object(), object()
+    doomed, living = (Host(environment, name, role=Role.WORKER) for name in ("doomed", "living"))
     for host, name in ((doomed, "doomed"), (living, "living")):
         environment.spawn(
             lambda n=name: happened((n, broker.client().brpop("jobs", timeout=9)[1])), name=name, host=host
         )
     environment.run(until_ns=START_NS + SECOND)
 
-    environment.abandon_host(doomed)
-    broker.drop(doomed)
+    environment.kill(doomed)
+    broker.network.drop(doomed)
     broker.client().lpush("jobs", "one")
     environment.run()
 
@@ -218,7 +243,9 @@ def test_what_a_dropped_host_waited_for_goes_to_others(environment, broker, happ
 
 
 def test_two_servers_do_not_see_each_other(environment):
-    pools = [redis.ConnectionPool(connection_class=connection_class(Server(environment))) for _ in range(2)]
+    pools = [
+        redis.ConnectionPool(connection_class=connection_class(RedisServer(Network(environment)))) for _ in range(2)
+    ]
     one, other = (redis.Redis(connection_pool=pool) for pool in pools)
     one.set("key", "value")
 
@@ -241,3 +268,38 @@ def test_a_command_may_be_sent_in_the_middle_of_another(broker):
 
     with broker.server.lock:  # as when Python collects a result of Celery's there, which unsubscribes
         assert other.llen("list") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("GET", "key"),
+        ("CONFIG GET", "maxmemory"),
+        (b"CLIENT SETNAME", b"me"),
+        ("SET", "clé", b"\x00\r\n", 1, 2.5, memoryview(b"y")),
+        ("LPUSH", "queue", "x" * 10_000),
+    ],
+)
+def test_a_command_has_the_fields_that_redis_py_would_write(broker, command):
+    connection = broker.client().connection_pool.make_connection()
+    written = b"".join(bytes(piece) for piece in connection._command_packer.pack(*command))
+
+    (fields,) = connection.pack_command(*command)
+
+    assert sockets.as_bytes(fields) == written
+
+
+def test_commands_that_are_sent_while_another_blocks_run_after_it_in_their_order(environment, broker, happened):
+    def send():
+        connection = broker.client().connection_pool.make_connection()
+        connection.connect()
+        for command in (("BRPOP", "queue", 0), ("INCR", "number"), ("INCR", "number")):
+            connection.send_command(*command)
+        happened(broker.client().get("number"))
+        happened([connection.read_response() for _ in range(3)])
+
+    environment.spawn(send, name="client")
+    environment.schedule(START_NS + SECOND, lambda: broker.client().lpush("queue", "a"))
+    environment.run()
+
+    assert happened.log == [(0.0, None), (1.0, [[b"queue", b"a"], 1, 2])]

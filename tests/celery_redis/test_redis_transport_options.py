@@ -27,9 +27,9 @@ def test_a_message_lies_in_the_list_of_its_queue(sim, app):
     sim.start_worker(app, queues=["another"])
     result = app.tasks["add"].delay(1, 1)
 
-    (message,) = sim._crew.broker.client(3).lrange("celery", 0, -1)
+    (message,) = sim.broker.client_of(3).lrange("celery", 0, -1)
     assert json.loads(message)["headers"]["id"] == result.id
-    assert sim._crew.broker.waiting() == {"celery": [result.id]}
+    assert sim.broker.waiting() == {"celery": [result.id]}
 
 
 def test_a_high_priority_overtakes(sim, app):
@@ -49,7 +49,7 @@ def test_priorities_have_lists_of_their_own(sim, app):
     for priority in (0, 4, 9):
         app.tasks["add"].apply_async((1, 1), priority=priority)
 
-    keys = sorted(key for key in sim._crew.broker.client(3).scan_iter() if key.startswith(b"celery"))
+    keys = sorted(key for key in sim.broker.client_of(3).scan_iter() if key.startswith(b"celery"))
     assert keys == [b"celery", b"celery\x06\x163", b"celery\x06\x169"]
 
 
@@ -61,8 +61,8 @@ def test_every_key_carries_the_global_keyprefix():
         app.tasks["late_nap"].delay(10)
         waits = app.tasks["add"].apply_async((1, 1), queue="nobody's")
         sim.run_for(1)
-        keys = sorted(sim._crew.broker.client(3).keys())
-        waiting = sim._crew.broker.waiting()
+        keys = sorted(sim.broker.client_of(3).keys())
+        waiting = sim.broker.waiting()
         sim.run()
 
         assert sim.states == {"SUCCESS": 2, "PENDING": 1}
@@ -89,7 +89,7 @@ def test_a_message_goes_to_every_queue_that_is_bound_to_its_key(sim):
         queue(app.connection_for_write().channel()).declare()
     result = app.tasks["add"].apply_async((1, 1), exchange="news", routing_key="sport")
 
-    assert sim._crew.broker.waiting() == {"a": [result.id], "b": [result.id]}
+    assert sim.broker.waiting() == {"a": [result.id], "b": [result.id]}
 
 
 def test_channels_are_polled_in_the_order_in_which_they_were_opened(sim, app):
@@ -105,7 +105,7 @@ def test_simulations_one_after_the_other_do_not_see_each_other(app):
     for _ in range(2):
         with Simulation(broker="redis", start=START) as sim:
             sim.start_worker(app, queues=["another"])
-            assert sim._crew.broker.waiting() == {}
+            assert sim.broker.waiting() == {}
             ids.append(app.tasks["add"].delay(1, 1).id)
 
     with Simulation(broker="redis", start=START) as sim:

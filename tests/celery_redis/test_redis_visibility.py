@@ -1,13 +1,16 @@
 """Messages that nobody acked: kombu's Redis transport delivers them again, when its sweep finds them, and to whom."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from celery.concurrency import prefork
+from celery.exceptions import Reject
 from redis_apps import START, make_app, seconds_of
 
 from retrysim import Simulation
 from retrysim.durations import SECOND
+from retrysim.trace import TaskStarted
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,7 @@ def test_an_early_acked_task_of_a_killed_worker_is_gone(sim, app):
     sim.run()
 
     assert sim.states == {"STARTED": 1}
-    assert sim._crew.broker.waiting() == {}
+    assert sim.broker.waiting() == {}
 
 
 def test_a_killed_worker_takes_no_further_message(sim, app):
@@ -137,7 +140,7 @@ def test_a_retry_that_waits_in_a_stopped_worker_goes_back_to_its_queue(sim, app)
     sim.run_for(60)
     worker.stop()
 
-    assert sim._crew.broker.waiting() == {"celery": [result.id]}
+    assert sim.broker.waiting() == {"celery": [result.id]}
     worker.restart()
     sim.run()
     assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
@@ -150,8 +153,8 @@ def test_a_task_that_ends_during_a_warm_shutdown_is_acked(sim, app):
     worker.stop()
 
     assert sim.states == {"SUCCESS": 1}
-    assert sim._crew.broker.waiting() == {}
-    assert sim._crew.broker.client(3).zcard("unacked_index") == 0
+    assert sim.broker.waiting() == {}
+    assert sim.broker.client_of(3).zcard("unacked_index") == 0
 
 
 def test_acks_are_done_during_a_warm_shutdown_not_at_its_end(sim, app):
@@ -161,7 +164,7 @@ def test_acks_are_done_during_a_warm_shutdown_not_at_its_end(sim, app):
     for seconds in (10, 30):
         app.tasks["late_nap"].delay(seconds)
     sim.run_for(1)
-    unacked, client = [], sim._crew.broker.client(3)
+    unacked, client = [], sim.broker.client_of(3)
     for at in (9, 11):
         sim.environment.schedule(
             sim.trace.start_ns + at * SECOND, lambda: unacked.append(client.zcard("unacked_index"))
@@ -186,3 +189,101 @@ def test_sweeps_are_as_frequent_as_kombu_is_told():
         received = seconds_of(sim, "task-received")
 
     assert received == [0.5, 4.0, 8.0, 12.0]
+
+
+# -- what is due at one instant: the figures are those of a real prefork worker, played for 60 s ------------------------
+
+
+def order_of_starts(sim, ids, seconds=60):
+    start_ns = sim.trace.start_ns
+    return [
+        (ids.index(event.task_id), (event.at_ns - start_ns) // SECOND)
+        for event in sim.trace.of(TaskStarted)
+        if event.at_ns - start_ns <= seconds * SECOND
+    ]
+
+
+def sweeping(interval, visibility_timeout):
+    if pytest.importorskip("kombu").VERSION < (5, 7):
+        pytest.skip("unacked_restore_interval and _throttle came with kombu 5.7")
+    options = {"unacked_restore_interval": interval, "unacked_restore_throttle": 1}
+    return make_app(broker_transport_options={"visibility_timeout": visibility_timeout, **options})
+
+
+def test_an_ack_comes_before_the_sweep_of_its_instant(sim):
+    app = sweeping(interval=1, visibility_timeout=5)
+    sim.start_worker(app, concurrency=1)
+    app.tasks["late_nap"].delay(5)
+    sim.run_for(60)
+
+    assert seconds_of(sim, "task-started") == [0.0]
+
+
+def test_the_message_that_was_received_last_is_made_visible_first(sim):
+    app = sweeping(interval=1, visibility_timeout=5)
+    sim.start_worker(app, concurrency=1)
+    ids = [app.tasks["late_nap"].delay(5).id for _ in range(3)]
+    sim.run_for(60)
+
+    assert order_of_starts(sim, ids) == [(0, 0), (1, 5), (2, 10), (2, 15), (1, 20), (2, 25)]
+
+
+def test_a_token_of_a_rate_limit_comes_before_the_sweep_of_its_instant(sim):
+    app = sweeping(interval=1, visibility_timeout=10)
+    app.tasks["add"].rate_limit = "12/m"
+    sim.start_worker(app, concurrency=2)
+    ids = [app.tasks["add"].delay(1, 1).id for _ in range(8)]
+    sim.run_for(60)
+
+    assert [number for number, _ in order_of_starts(sim, ids)] == [0, 1, 2, 3, 4, 5, 6, 7, 7, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_what_becomes_visible_at_one_instant_is_no_matter_of_ids(seed):
+    app = sweeping(interval=1, visibility_timeout=4)
+    with Simulation(broker="redis", start=START, seed=seed) as sim:
+        sim.start_worker(app, concurrency=1)
+        ids = [app.tasks["late_nap"].delay(2).id for _ in range(5)]
+        sim.run_for(60)
+        assert [number for number, _ in order_of_starts(sim, ids)] == [0, 1, 2, 3, 4, 3, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("visibility_timeout", "received", "notes"),
+    [
+        (97, [0, 100, 200], []),
+        (
+            100,
+            [0, 100, 200],
+            [
+                "late_nap: its visibility timeout (1m40s) ended in the moment of a sweep, which delivered it again; in "
+                "production, milliseconds decide whether this sweep does or the next one. Play 1m37s and 1m43s, too"
+            ],
+        ),
+        (103, [0, 200], []),
+    ],
+)
+def test_a_note_says_where_milliseconds_decide_which_sweep_delivers_again(sim, visibility_timeout, received, notes):
+    app = make_app(broker_transport_options={"visibility_timeout": visibility_timeout})
+    sim.start_worker(app, concurrency=4)
+    app.tasks["late_nap"].delay(250)
+    sim.run()
+
+    assert seconds_of(sim, "task-received") == received
+    assert sim.notes == notes
+
+
+def test_a_message_that_is_rejected_into_its_queue_at_its_visibility_timeout_is_no_tie(sim):
+    app = make_app(broker_transport_options={"visibility_timeout": 30})
+
+    @app.task(name="puts_back", shared=False, bind=True, acks_late=True)
+    def puts_back(self):
+        if not self.request.delivery_info["redelivered"]:
+            time.sleep(30)
+            raise Reject(requeue=True)
+
+    sim.start_worker(app)
+    puts_back.delay()
+    sim.run()
+
+    assert (seconds_of(sim, "task-received"), sim.notes) == ([0, 30], [])

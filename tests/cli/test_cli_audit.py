@@ -61,8 +61,9 @@ or see all of them: retrysim audit shop_tasks --tests
 
 Only retry policies ran, on a simulated worker: each body was replaced by one
 that fails, and hooks, routers, signal receivers and bootsteps were left out.
-What the app's broker does to a message that waits long is judged by its
-settings, not played. Windows are closed from the first attempt on.
+What Redis or SQS does to a message that waits long is judged by the app's
+settings, what RabbitMQ does is played. Windows are closed from the first
+attempt on.
 """
 
 MARKDOWN = """\
@@ -76,8 +77,8 @@ MARKDOWN = """\
 one of 15m costs every task
 
 Only retry policies ran, on a simulated worker: each body was replaced by one that fails, and hooks, routers, \
-signal receivers and bootsteps were left out. What the app's broker does to a message that waits long is judged by \
-its settings, not played. Windows are closed from the first attempt on.
+signal receivers and bootsteps were left out. What Redis or SQS does to a message that waits long is judged by the \
+app's settings, what RabbitMQ does is played. Windows are closed from the first attempt on.
 """
 
 
@@ -169,7 +170,7 @@ def test_thresholds_that_hold_exit_0(retrysim, shop):
         ("retries < few", "--fail-if 'retries < few': 'few' is no number of retries: expected a whole number"),
         (
             "span < 3 parsecs",
-            "--fail-if 'span < 3 parsecs': '3 parsecs' is no duration: 'parsecs' is no unit of time; expected seconds, "
+            "--fail-if 'span < 3 parsecs': '3 parsecs' is not a valid duration: unknown unit 'parsecs'; expected seconds, "
             'a timedelta, or a text such as "15 minutes", "2.5s", "1h30m"',
         ),
     ],
@@ -195,7 +196,7 @@ def test_an_app_without_tasks_exits_2(retrysim, tmp_path, monkeypatch):
 
     assert (ended.code, ended.err) == (
         2,
-        "the app 'empty_app' has no tasks: expected some beside Celery's own; is a module not imported?\n",
+        "the app 'empty_app' has no tasks: expected some besides Celery's own; is a module not imported?\n",
     )
 
 
@@ -250,11 +251,11 @@ def test_the_policies_are_drawn_in_a_file(retrysim, shop, tmp_path):
         ("--seeds", "3"),
     ],
 )
-def test_what_says_more_about_the_policies_wants_them(retrysim, shop, options):
+def test_an_option_of_policies_requires_it(retrysim, shop, options):
     ended = retrysim("audit", "shop_tasks", *options)
 
     assert ended.code == 2
-    assert ended.err.endswith(f"Error: {options[0]} says more about --policies: expected --policies, too\n")
+    assert ended.err.endswith(f"Error: {options[0]} requires --policies\n")
 
 
 WAITS = """\
@@ -312,6 +313,26 @@ def test_a_limit_that_is_none_exits_2(retrysim, shop):
         "--limit 'lots': 'lots' is no rate: expected a whole number and a window, such as "
         '"180 per 15 minutes", "5/15min" or "1 per second"',
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fail-if", "retries < \u0663"], "'\u0663' is no number of retries: expected a whole number"),
+        (["--fail-if", "lost(15m) > \uff15%"], "'\uff15%' is no share: expected one such as 10%"),
+        (["--fail-if", "lost(15m) > " + "9" * 400], f"{'9' * 400!r} is no share: expected one such as 10%"),
+        (["--policies", "--max-retries", "\u0663"], "expected a whole number of at most 999999, or none"),
+        (["--policies", "--max-retries", "9" * 5_000], "expected a whole number of at most 999999, or none"),
+        (["--policies", "--tasks", "\uff15"], "Invalid value for '--tasks': '\\uff15' is not a valid integer."),
+        (["--policies", "--tasks", "1000000000"], "1000000000 is not in the range 1<=x<=100000."),
+        (["--copies", "9" * 5_000], f"Invalid value for '--copies': '{'9' * 40}...' is not a valid integer."),
+    ],
+)  # fmt: skip
+def test_a_number_is_one_in_ascii_and_has_bounds(retrysim, shop, options, message):
+    ended = retrysim("audit", "shop_tasks", *options)
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].endswith(message)
 
 
 def test_a_name_that_the_module_has_not_is_told(retrysim, shop):
@@ -380,3 +401,15 @@ def test_the_printed_test_is_what_new_writes(retrysim, shop, tmp_path):
     retrysim("new", "send_mail", "--app", "shop_tasks")
 
     assert (tmp_path / "test_send_mail_retries.py").read_text() == TEST
+
+
+@pytest.mark.parametrize(("timeout", "code"), [("30m", 1), ("none", 0)])
+def test_the_project_says_how_long_its_rabbitmq_waits(retrysim, shop, tmp_path, timeout, code):
+    text = APP.replace("redis://nowhere.invalid/0", "amqp://nowhere.invalid//")
+    (tmp_path / "shop_tasks.py").write_text(text.replace("max_retries=5", "default_retry_delay=2400"))
+    (tmp_path / "pyproject.toml").write_text(f'[tool.retrysim]\nbroker = "rabbitmq:4.0?consumer_timeout={timeout}"\n')
+
+    ended = retrysim("audit", "shop_tasks", "--jobs", "1", "--fail-if", "consumer-timeout")
+
+    assert ended.code == code
+    assert ("a delay of 40m passes the consumer_timeout of RabbitMQ 4.0" in ended.err) == bool(code)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RETRYSIM = Path(sys.executable).with_name("retrysim")
 CELERY = """
 import os
@@ -32,6 +34,7 @@ def push_order(self, order_id: int, token):
         raise self.retry(countdown=int(response.headers["Retry-After"]))
 """
 SCENARIO = """\
+# yaml-language-server: $schema=scenario.schema.json
 # The keys: retrysim validate --schema. Play it: retrysim run scenarios/push_order.scenario.yaml
 name: push_order loses nothing
 app: shop.celery:app

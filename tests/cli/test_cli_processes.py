@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("celery", "kombu", "pydantic", "ruamel.yaml", "freezegun", "greenlet", "fakeredis", "rich", "jinja2")
+HEAVY = ("celery", "kombu", "pydantic", "ruamel.yaml", "greenlet", "fakeredis", "rich", "jinja2")
 WATCHED_HELP = f"""
 import sys
 from retrysim.cli import main
@@ -59,6 +59,7 @@ def on_a_terminal(*arguments, cwd, **more):
     [
         ([], "retrysim run scenarios/user_200_calls.scenario.yaml"),
         (["run"], "retrysim run scenarios/*.scenario.yaml --json --trace traces"),
+        (["run"], "retrysim run scenarios --jobs auto"),
         (["validate"], "retrysim validate scenarios/*.scenario.yaml"),
         (["trace"], "retrysim trace --diff before.ndjson after.ndjson"),
     ],
@@ -71,8 +72,9 @@ def test_help_shows_an_example_and_imports_nothing_heavy(command, example):
     assert ended.stdout.splitlines()[-1] == "heavy:"
 
 
-def test_the_package_can_be_run_as_a_module(folder):
-    ended = python("-m", "retrysim.cli", "validate", "add.scenario.yaml", cwd=folder)
+@pytest.mark.parametrize("module", ["retrysim", "retrysim.cli"])
+def test_the_package_can_be_run_as_a_module(folder, module):
+    ended = python("-m", module, "validate", "add.scenario.yaml", cwd=folder)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "valid  add.scenario.yaml  an add task (2 items)\n"

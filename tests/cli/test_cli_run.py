@@ -10,6 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from retrysim.errors import AppError, Runaway
+from retrysim.versions import summary
 
 
 def without_seconds(text):
@@ -170,7 +171,7 @@ def test_no_file_exits_2(retrysim, player):
     ended = retrysim("run")
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.splitlines()[-1] == "Error: Missing argument 'FILE...'."
+    assert ended.err.splitlines()[-1] == "Error: Missing argument 'FILE|DIR...'."
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "1.5"])
@@ -207,6 +208,7 @@ def test_a_bug_of_retrysim_says_so_and_exits_3(retrysim, player, folder):
     assert (ended.code, ended.out) == (3, "")
     assert ended.err == (
         "retrysim failed on a bug of its own, not on your scenario: ZeroDivisionError: division by zero\n"
+        f"with {summary()}\n"
         "Run it again with --traceback to see where, and please report it with what that shows.\n"
     )
 
@@ -268,3 +270,47 @@ def test_an_empty_no_color_means_nothing(retrysim, player, folder, monkeypatch):
     ended = retrysim("run", "add.scenario.yaml", color=True)
 
     assert ended.out.startswith("\x1b[32mpassed\x1b[0m")
+
+
+def test_a_folder_stands_for_the_scenarios_in_it_and_below_it(retrysim, player, folder):
+    (folder / "more" / ".hidden").mkdir(parents=True)
+    for name in ("b.scenario.yaml", "more/a.scenario.yaml", "more/.hidden/c.scenario.yaml"):
+        (folder / name).write_text((folder / "add.scenario.yaml").read_text())
+
+    ended = retrysim("run", ".", "b.scenario.yaml")
+
+    files = list(dict.fromkeys(file for file, *_ in player.played))
+    assert (ended.code, files) == (0, ["add.scenario.yaml", "b.scenario.yaml", "more/a.scenario.yaml"])
+
+
+def test_a_folder_without_scenarios_exits_2(retrysim, player, folder):
+    (folder / "empty").mkdir()
+
+    ended = retrysim("run", "empty")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "empty: expected a folder with scenario files, whose names end in .scenario.yaml; it has none\n",
+    )
+
+
+def test_mistakes_of_all_files_are_told_before_anything_is_played(retrysim, player, folder):
+    for name in ("a", "b"):
+        (folder / f"{name}.scenario.yaml").write_text("name: x\napp: p\nsubmt: []\nsubmit: [{task: t}]\n")
+
+    ended = retrysim("run", ".")
+
+    assert (ended.code, player.played) == (2, [])
+    assert ended.err.splitlines() == [
+        "a.scenario.yaml:3:1: submt: unknown key; did you mean 'submit'?",
+        "b.scenario.yaml:3:1: submt: unknown key; did you mean 'submit'?",
+    ]
+
+
+def test_html_of_a_live_run_exits_2(retrysim, player, folder):
+    ended = retrysim("run", "add.scenario.yaml", "--html", "pages", "--live", "redis")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        "Error: --html draws simulated runs; leave out --live, or keep traces with --trace"
+    )

@@ -54,8 +54,22 @@ def test_it_serves_limits_and_says_what_was_limited_and_why(served):
     ("arguments", "message"),
     [
         (["twiter"], "no fake 'twiter'; did you mean 'twitter'? (there are "),
+        (
+            ["twitter", "--version", "4.0"],
+            "--version 4.0: only rabbitmq has versions; a fake takes its options by -o KEY",
+        ),
+        (["rabbitmq", "-o", "a=1"], "-o a=1: rabbitmq takes no options; its version is --version X.Y\n"),
+        (
+            ["rabbitmq", "--version", "2.8"],
+            "RabbitMQ 2.8 is not modelled; the versions that are: 3.10, 3.13, 4.0, 4.3\n",
+        ),
         (["twitter", "-o", "era"], "-o era: expected KEY=VALUE, such as era=2013-2015\n"),
         (["twitter", "-o", "erra=2"], "the fake 'twitter' has no option 'erra'; did you mean 'era'?\n"),
+        (["twitter", "-o", "era=1999"], "era is 1999: expected one of 2013-2015, 2016-2020, 2020+\n"),
+        (["crm", "-o", "url=https://a b"], "'https://a b' is no address of an API: expected a URL such as "),
+        (["crm", "-o", "answer=" + "[" * 50_000], "-o answer: its value is nested too deeply\n"),
+        (["twitter", "--port", "\uff18\uff10"], "Usage: retrysim serve "),
+        (["\x1b[2J"], "Error: expected arguments without control characters; got '\\x1b[2J'\n"),
     ],
 )
 def test_wrong_input_is_one_message_and_exit_2(arguments, message):

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 
-from retrysim.trace import RunEnded, TaskSent, TaskStarted, TaskSucceeded, Trace, WorkerReady, dump_ndjson
+from retrysim.trace import (
+    FaultFired,
+    RunEnded,
+    TaskFailed,
+    TaskSent,
+    TaskStarted,
+    TaskSucceeded,
+    Trace,
+    WorkerReady,
+    dump_ndjson,
+)
 
 TIMELINE = """\
 12:00:00  +0s           ready     w1, 1 slot
@@ -131,9 +143,9 @@ def test_one_trace_or_two_are_expected(retrysim, stored, arguments):
             "no.ndjson",
             "no.ndjson: expected a trace, as `retrysim run --trace DIR` keeps it; No such file or directory\n",
         ),
-        ("text.ndjson", "text.ndjson: not a trace of retrysim: its first line is no header of one\n"),
-        ("empty.ndjson", "empty.ndjson: not a trace of retrysim: its first line is no header of one\n"),
-        ("cut.ndjson", "cut.ndjson: not a whole trace of retrysim: line 4 is no event; was the file cut?\n"),
+        ("text.ndjson", "text.ndjson: not a trace of retrysim: its first line is not the header of one\n"),
+        ("empty.ndjson", "empty.ndjson: not a trace of retrysim: its first line is not the header of one\n"),
+        ("cut.ndjson", "cut.ndjson: line 4: expected an event as JSON; was the file cut?\n"),
         ("bytes.ndjson", "bytes.ndjson: not a trace of retrysim: expected text in UTF-8\n"),
     ],
 )
@@ -173,3 +185,63 @@ def test_a_picture_that_cannot_be_written_is_one_message(retrysim, stored):
 
     assert ended.code == 2
     assert ended.err == "nowhere/a.svg: expected a file that can be written; No such file or directory\n"
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\x08\x00\r\u202e\u2028\ud800\uffff\x7f[/nope]</script>"
+HOSTILE_SHOWN = r"\x1b]0;title\x07\x1b[2J\x9b31m\x08\x00\x0d\u202e\u2028\ud800\uffff\x7f[/nope]</script>"
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff\uffff]|\x1b(?!\\[[0-9;]*m)")
+
+
+@pytest.fixture
+def hostile(stored):
+    """A trace whose texts hold whatever could do harm."""
+    start = 1_438_603_200 * 10**9
+    events = [
+        WorkerReady(at_ns=start, worker=HOSTILE, concurrency=1),
+        TaskSent(at_ns=start, task_id=HOSTILE, name=HOSTILE, queue=HOSTILE, retries=0, eta_ns=None, parent_id=None),
+        TaskStarted(at_ns=start, task_id=HOSTILE, name=HOSTILE, worker=HOSTILE, attempt=1),
+        TaskFailed(at_ns=start, task_id=HOSTILE, attempt=1, exception=f"E: {HOSTILE}", traceback=HOSTILE),
+        FaultFired(at_ns=start, name=HOSTILE, verb="kill", target=HOSTILE),
+        RunEnded(at_ns=start, idle=True, holding=((HOSTILE, HOSTILE),), blocked=(HOSTILE,)),
+    ]
+    (stored / "hostile.ndjson").write_text(dump_ndjson(Trace(start_ns=start, events=events)), encoding="utf-8")
+    return stored
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["hostile.ndjson"],
+        ["hostile.ndjson", "--each"],
+        ["hostile.ndjson", "--report"],
+        ["hostile.ndjson", "--json"],
+        ["--diff", "hostile.ndjson", "seven.ndjson"],
+        ["--diff", "hostile.ndjson", "seven.ndjson", "--json"],
+        ["hostile.ndjson", "--task", "none"],
+    ],
+)
+@pytest.mark.parametrize("color", [True, False])
+def test_nothing_in_a_trace_steers_the_terminal(retrysim, hostile, arguments, color):
+    ended = retrysim("trace", *arguments, color=color)
+
+    assert ended.code < 3
+    assert (ended.out + ended.err) != ""
+    assert UNSEEN.search(ended.out + ended.err) is None
+
+
+def test_a_text_that_could_steer_a_terminal_is_shown_as_escapes(retrysim, hostile):
+    ended = retrysim("trace", "hostile.ndjson")
+
+    assert (
+        "FAILURE   " + HOSTILE_SHOWN.rpartition(".")[2] + f"[{HOSTILE_SHOWN[:8]}]  E: {HOSTILE_SHOWN}\n"
+    ) in ended.out
+
+
+def test_a_picture_of_such_a_trace_is_whole(retrysim, hostile):
+    ended = retrysim("trace", "hostile.ndjson", "--svg", "a.svg", "--html", "a.html", "--perfetto", "a.json")
+
+    pages = [(hostile / name).read_text(encoding="utf-8") for name in ("a.svg", "a.html", "a.json")]
+    assert ended.code == 0
+    assert ElementTree.fromstring(pages[0]).tag == "{http://www.w3.org/2000/svg}svg"
+    assert json.loads(pages[2])["traceEvents"][2]["args"]["name"] == HOSTILE_SHOWN
+    assert [UNSEEN.search(page) for page in pages] == [None, None, None]

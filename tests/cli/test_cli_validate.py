@@ -6,6 +6,7 @@ import json
 import sys
 
 from retrysim.scenarios import json_schema
+from retrysim.versions import summary
 
 
 def test_a_right_file_has_a_line_and_exits_0(retrysim, folder):
@@ -105,5 +106,6 @@ def test_a_bug_of_retrysim_says_so_and_exits_3(retrysim, folder, monkeypatch):
     assert ended.code == 3
     assert ended.err == (
         "retrysim failed on a bug of its own, not on your scenario: ZeroDivisionError: division by zero\n"
+        f"with {summary()}\n"
         "Run it again with --traceback to see where, and please report it with what that shows.\n"
     )

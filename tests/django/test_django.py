@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 
@@ -36,7 +38,7 @@ def check(tmp_path):
     def run(file, database, *options, **variables):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *options]
         environment = {**os.environ, "SHOP_DATABASE": database, **variables}
-        environment.pop("PYTEST_ADDOPTS", None)
+        environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest -p no:anyio"  # they take long to import
         ended = subprocess.run(
             [*command, f"checks/{file}"], cwd=project, env=environment, capture_output=True, text=True, check=False
         )
@@ -63,3 +65,8 @@ def test_the_tests_transaction_with_kombus_memory_transport(check):
 
 def test_locks_and_caches_in_the_simulated_redis(check):
     assert "passed" in check("check_redis.py", "memory")
+
+
+def test_results_in_djangos_tables(check):
+    pytest.importorskip("django_celery_results", reason="django-celery-results is not installed")
+    assert "4 passed" in check("check_results_in_tables.py", "memory", SHOP_RESULTS="django-db")

@@ -1,4 +1,4 @@
-"""A database's driver inside a task, without Django: its socket is real, and let through or named."""
+"""A database's driver inside a task, without Django: its connection is refused, or allowed by name."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 
 from retrysim import Simulation
-from retrysim.errors import UnservedHost
+from retrysim.errors import RealDatabase, UnservedHost
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 
@@ -16,8 +16,16 @@ def app():
     return Celery("drivers", broker="memory://", backend="cache+memory://", set_as_current=False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_psycopg_reaches_its_server_and_no_virtual_time_passes(app, host):
+@pytest.mark.parametrize(
+    ("host", "permit"),
+    [
+        ("127.0.0.1", "localhost:5432"),
+        ("localhost", "127.0.0.1"),
+        ("localhost", "database"),
+        ("127.0.0.1", "postgresql+psycopg://somebody@localhost/anything"),
+    ],
+)
+def test_psycopg_reaches_the_server_that_is_allowed_and_no_virtual_time_passes(app, host, permit):
     try:
         psycopg.connect(host=host, user="postgres", dbname="postgres").close()
     except psycopg.OperationalError as error:
@@ -30,10 +38,34 @@ def test_psycopg_reaches_its_server_and_no_virtual_time_passes(app, host):
         with psycopg.connect(host=host, user="postgres", dbname="postgres") as connection:
             return connection.execute("SELECT pg_sleep(0.2), 42").fetchone()[1]
 
-    with Simulation() as sim:
+    with Simulation(allow=permit) as sim:
         sim.start_worker(app)
         assert ask.delay().get() == 42
         assert sim.elapsed.total_seconds() == 0
+
+
+REFUSED = """\
+a task connects to a real database: PostgreSQL at 127.0.0.1:5432
+  at test_drivers.py:62: return psycopg.connect("host=127.0.0.1 dbname=shop user=postgres")
+  If the real one is meant: sim.allow("127.0.0.1:5432") in a test, `database: real` in a scenario, or allow under \
+[tool.retrysim] in pyproject.toml"""
+
+
+def test_psycopg_is_refused_and_told_what_allows_it(app, monkeypatch):
+    import sys
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "django"]:
+        monkeypatch.delitem(sys.modules, name)  # another test of this process may have imported it
+
+    @app.task(name="connect", shared=False)
+    def connect():
+        return psycopg.connect("host=127.0.0.1 dbname=shop user=postgres")
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        with pytest.raises(RealDatabase) as told:
+            connect.delay().get()
+    assert str(told.value) == REFUSED
 
 
 def test_a_driver_that_is_python_is_told_how_its_server_is_allowed(app):
@@ -41,39 +73,9 @@ def test_a_driver_that_is_python_is_told_how_its_server_is_allowed(app):
 
     @app.task(name="connect", shared=False)
     def connect():
-        socket.create_connection(("127.0.0.1", 3306))  # as PyMySQL does
+        socket.create_connection(("127.0.0.1", 3306))  # as a driver does that nobody knows
 
     with Simulation() as sim:
         sim.start_worker(app)
         with pytest.raises(UnservedHost, match=r'or let it be real: sim\.allow\("127\.0\.0\.1:3306"\)'):
             connect.delay().get()
-
-
-def test_what_djangos_settings_name_is_allowed(tmp_path, monkeypatch):
-    """In an interpreter of its own: Django is configured once."""
-    import subprocess
-    import sys
-
-    script = tmp_path / "named.py"
-    script.write_text("""
-from django.conf import settings
-settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.mysql", "HOST": "127.0.0.1", "PORT": 1}})
-import socket
-import django.db
-from celery import Celery
-from retrysim import Simulation
-app = Celery("named", broker="memory://", backend="cache+memory://")
-
-@app.task(name="connect")
-def connect():
-    socket.create_connection(("127.0.0.1", 1))
-
-with Simulation() as sim:
-    sim.start_worker(app)
-    result = connect.delay()
-    sim.run()
-    print(type(result.result).__name__)
-""")
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-
-    assert ended.stdout.strip() == "ConnectionRefusedError", ended.stderr

@@ -76,6 +76,7 @@ def play(page, folder):
 
 def _run(command, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PATH": f"{_BIN}:{os.environ['PATH']}"}
+    environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest -p no:anyio"  # no page is about them; they import slowly
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -16,6 +18,10 @@ def runs():
     for workflow in sorted(EXAMPLES.glob("*/.github/workflows/tests.yml")):
         for line in re.findall(r"- run: pytest(.*)", workflow.read_text()):
             yield pytest.param(workflow.parents[2].name, line.split(), id=f"{workflow.parents[2].name}{line}")
+
+
+def test_each_example_is_run_by_its_ci():
+    assert len(list(runs())) >= len(list(EXAMPLES.glob("*/.github/workflows/tests.yml"))) > 2
 
 
 @pytest.mark.parametrize(("name", "more"), runs())

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from retrysim.reports import svg_report
 from retrysim.scenarios import items_of, load
 from retrysim.simulation.player import play
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/read-a-report.md").read_text(encoding="utf-8")

@@ -95,6 +95,7 @@ def every_fake():
     ]
 
 
+@pytest.mark.slow
 def test_ten_thousand_malformed_requests_are_answered():
     chance, fakes = random.Random(2015), every_fake()
 

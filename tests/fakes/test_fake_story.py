@@ -34,6 +34,15 @@ def test_story_measures_a_gap_from_the_last_call_of_a_group():
     assert tell([call(200, 0), call(429, 0), call(200, 2_500_000_000)]) == "1x200 1x429 2.5s 1x200"
 
 
+def test_story_gathers_calls_that_jitter_has_spread():
+    calls = [
+        call(429 if seconds == 61.2 else 200, int(seconds * 1e9)) for seconds in (0, 0, 0.4, 1.9, 60.3, 61.2, 120.9)
+    ]
+
+    assert tell(calls, within_ns=2_000_000_000) == "4x200 1m 1x200 1x429 1m 1x200"
+    assert tell([], within_ns=2_000_000_000) == ""
+
+
 def test_story_names_a_broken_connection():
     assert tell([call(200, 0), call(0, 0, broken="reset")]) == "1x200 1xreset"
 
@@ -60,6 +69,7 @@ def test_story_of_an_api_without_endpoints_that_was_never_called_is_an_error():
     assert str(error.value) == "crm.acme.io has no endpoint 'GET /contacts': none was called"
 
 
+@pytest.mark.slow
 def test_counts_are_by_endpoint_and_answer():
     twitter = Twitter(limits={"statuses/user_timeline": "2 per 15 minutes"})
 

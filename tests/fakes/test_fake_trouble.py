@@ -157,7 +157,7 @@ def test_a_share_of_calls_draws_from_the_seed():
     assert 15 <= one.counts()[TIMELINE]["503"] <= 35
 
 
-def test_reset_brings_the_same_weather_again():
+def test_reset_brings_the_same_disturbances_again():
     twitter = Twitter(trouble={"reset": "call 1"}, latency="1ms to 9ms")
     first = ask(twitter, TIMELINE), ask(twitter, TIMELINE)
 
@@ -213,7 +213,7 @@ def test_a_span_of_what_is_no_time_is_an_error():
         Twitter(trouble={"reset": "from noon to 1m"})
 
     assert str(error.value) == (
-        "'from noon to 1m' does not say when: 'noon' is no duration: expected seconds, a timedelta, or a text such as "
+        "'from noon to 1m' does not say when: 'noon' is not a valid duration: expected seconds, a timedelta, or a text such as "
         '"15 minutes", "2.5s", "1h30m"'
     )
 
@@ -237,3 +237,9 @@ def test_trouble_of_a_call_that_matches_nothing_has_its_own_words():
 
     assert (failure.status, data(failure)["errors"][0]["code"]) == (503, 130)
     assert twitter.calls[0].endpoint == "GET /nowhere"
+
+
+def test_trouble_without_a_time_says_what_is_expected():
+    with pytest.raises(FakeError) as error:
+        API("https://api.example", trouble="5xx")
+    assert str(error.value) == 'trouble=\'5xx\': expected what happens and when, such as {"reset": "call 3"}'

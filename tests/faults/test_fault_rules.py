@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from retrysim.faults import DELIVER, Delay, Drop, Duplicate, Message, MessageRule, Moment, Rules
-from retrysim.trace import ApiCalled, TaskStarted
+from retrysim.faults import (
+    DELIVER,
+    CallRule,
+    CallRules,
+    Delay,
+    Drop,
+    Duplicate,
+    MessageRule,
+    Moment,
+    Rules,
+    TaskMessage,
+)
+from retrysim.trace import ApiCalled, TaskSent, TaskStarted, Trace
 
 
 def message(task="proj.fetch", queue="celery", retries=0):
-    return Message(task_id="1", task=task, queue=queue, retries=retries)
+    return TaskMessage(task_id="1", task=task, queue=queue, retries=retries)
 
 
 @pytest.fixture
@@ -75,6 +86,14 @@ def called(endpoint="GET /items", status=200):
     )  # fmt: skip
 
 
+def tasks(*names):
+    sent = [
+        TaskSent(at_ns=0, task_id=str(n), name=name, queue="celery", retries=0, eta_ns=None, parent_id=None)
+        for n, name in enumerate(names, start=1)
+    ]
+    return Trace(events=sent).tasks
+
+
 @pytest.mark.parametrize(
     ("moment", "event", "matches"),
     [
@@ -89,7 +108,31 @@ def called(endpoint="GET /items", status=200):
     ],
 )
 def test_a_moment_is_an_event_that_has_all_that_is_asked(moment, event, matches):
-    assert moment.matches(event, "proj.fetch") is matches
+    assert moment.matches(event, tasks("proj.fetch")["1"]) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "task_id", "matches"),
+    [("fetch#1", "1", True), ("fetch#2", "1", False), ("fetch#2", "3", True), ("proj.fetch#2", "3", True)],
+)
+def test_a_moment_may_mean_one_task_of_a_name(text, task_id, matches):
+    history = tasks("proj.fetch", "proj.other", "proj.fetch")[task_id]
+
+    assert Moment(event="task-started", task=text).matches(started(), history) is matches
+
+
+def test_a_call_rule_counts_the_calls_that_it_concerns_and_strikes_from_the_nth_on():
+    struck = []
+    rules = CallRules(lambda rule, endpoint: struck.append((rule.name, endpoint)))
+    rules.add(CallRule(name="late", kind="slow", task="fetch#1", endpoint="GET /a", nth=2, by_ns=7))
+    known = tasks("proj.fetch", "proj.fetch")
+
+    calls = [("GET /a", "1"), ("GET /b", "1"), ("GET /a", "2"), ("GET /a", "1"), ("GET /a", "1")]
+    answers = [rules.judge(endpoint, known[task_id], 1) for endpoint, task_id in calls]
+
+    assert answers == [[], [], [], [("slow", 7)], []]
+    assert struck == [("late", "GET /a")]
+    assert rules.concerned("late") == 3
 
 
 def test_a_moment_reads_as_a_person_says_it():

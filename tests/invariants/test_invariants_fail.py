@@ -1,11 +1,14 @@
 """Every invariant in a run where it holds, one where it fails, and one where it has nothing to judge."""
 
+from dataclasses import replace
+
 import pytest
 
 from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import InputError
 from retrysim.invariants import (
     BY_NAME,
+    calls_have_effect_once,
     effects_happen_once,
     every_task_settles,
     judge,
@@ -19,9 +22,11 @@ from retrysim.invariants import (
     retries_follow_policy,
     retries_start_at_reset,
     retry_counts_are_respected,
+    tasks_settle_within,
 )
 from retrysim.trace import (
     ApiCalled,
+    FaultFired,
     RunEnded,
     TaskFailed,
     TaskReceived,
@@ -142,6 +147,13 @@ def test_no_task_fails_names_state_attempts_and_exception():
     assert problems(no_task_fails, sent(), started(), failed(), ended()) == [
         "proj.fetch[01234567] ended in FAILURE after 1 attempt: ValueError: no"
     ]
+
+
+def test_no_task_fails_counts_a_revoked_task_only_if_it_is_asked_to():
+    events = [sent(), TaskRevoked(at_ns=NOON, task_id=ID, attempt=None, expired=True), ended()]
+
+    assert judge(Trace(start_ns=NOON, events=events), [no_task_fails]) == []
+    assert problems(no_task_fails(revoked=True), *events) == ["proj.fetch[01234567] ended in REVOKED after 0 attempts"]
 
 
 def test_quota_is_respected_fails_for_one_call_too_many_in_a_window():
@@ -357,6 +369,15 @@ def test_an_invariant_with_arguments_judges_those_only():
     assert [finding.invariant for finding in judge(trace, [quota_is_respected(fake="twitter")])] == [
         "quota_is_respected(fake='twitter')"
     ]
+
+
+def test_a_name_with_a_number_is_the_task_that_was_sent_as_that_one():
+    trace = Trace(events=[sent(), started(), failed(), sent("b" * 16), started(task_id="b" * 16), ended()])
+
+    assert judge(trace, [no_task_fails(task="fetch#2")]) == []
+    assert [finding.invariant for finding in judge(trace, [no_task_fails(task="fetch#1")])] == [
+        "no_task_fails(task='fetch#1')"
+    ]
     [vacuous] = judge(trace, [quota_is_respected(fake="github")])
     assert vacuous.problems[0].text.startswith("vacuous: ")
 
@@ -381,4 +402,42 @@ def test_joined_invariants_hold_when_both_do_and_are_vacuous_when_one_is():
     ]
     assert problems(both, sent(), started(), succeeded(), ended()) == [
         "vacuous: the run had no call of a limited endpoint to judge, so this says nothing"
+    ]
+
+
+def test_calls_have_effect_once_fails_for_a_task_whose_call_was_served_again():
+    lost = FaultFired(at_ns=NOON, name="x", verb="answer_lost", target="GET /items")
+    again = [
+        sent(),
+        started(),
+        lost,
+        replace(called(), broken="reset", status=0, decision="broken"),
+        called(),
+        succeeded(),
+        ended(),
+    ]
+
+    assert problems(calls_have_effect_once, *again) == [
+        f"proj.fetch[01234567]: {called().endpoint} had its effect 2 times, expected at most 1"
+    ]
+    assert judge(Trace(events=again), [calls_have_effect_once(times=2)]) == []
+    assert problems(calls_have_effect_once(times=2, in_all=1), *again) == [
+        "all calls: 2 effects in all, expected at most 1"
+    ]
+
+
+def test_calls_have_effect_once_fails_for_a_task_that_succeeds_without_its_effect():
+    refused = [sent(), started(), replace(called(), status=500), succeeded(), ended()]
+
+    assert problems(calls_have_effect_once(least=1), *refused) == [
+        "proj.fetch[01234567] ended in SUCCESS, but its call had its effect 0 times"
+    ]
+
+
+def test_tasks_settle_within_fails_for_a_task_that_takes_longer():
+    late = [sent(), started(), succeeded(at_ns=NOON + 5 * MINUTE), sent("b" * 16), ended()]
+
+    assert problems(tasks_settle_within(within="4m"), *late) == [
+        "proj.fetch[01234567] took 5m, expected at most 4m",
+        "proj.fetch[bbbbbbbb] took 15m and more, expected at most 4m",
     ]

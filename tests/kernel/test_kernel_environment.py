@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -186,6 +187,62 @@ def test_ctrl_c_in_a_process_is_raised_in_the_driver_and_the_handler_is_put_back
     assert signal.getsignal(signal.SIGINT) is before
 
 
+class InterruptAtCall:
+    """A profiler that sends the signal of a Ctrl-C at one call of a function, which the driver makes."""
+
+    def __init__(self, number):
+        self.calls, self._number = 0, number
+
+    def __call__(self, frame, event, arg):
+        if event == "call":
+            self.calls += 1
+            if self.calls == self._number:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+
+def run_under(profiler):
+    env = Environment(VirtualClock(START))
+    env.schedule(START + SECOND, lambda: None)
+    sys.setprofile(profiler)
+    try:
+        env.run()
+    finally:
+        sys.setprofile(None)
+        driven = env.is_driven
+        env.abandon_all()
+        assert not driven
+
+
+def test_ctrl_c_at_any_call_of_a_run_ends_the_run():
+    before = signal.getsignal(signal.SIGINT)
+    run_under(counting := InterruptAtCall(None))
+
+    for number in range(1, counting.calls):
+        with pytest.raises(KeyboardInterrupt):
+            run_under(InterruptAtCall(number))
+        assert signal.getsignal(signal.SIGINT) is before, f"interrupted at call {number}"
+
+
+def test_ctrl_c_in_a_callback_out_of_which_no_exception_comes_lets_no_line_run_at_the_end(env, log):
+    class Referred:
+        pass
+
+    def process():
+        referred = Referred()
+        reference = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGINT))
+        del referred
+        log("went on")
+        del reference
+
+    env.spawn(process, name="task")
+
+    with pytest.raises(KeyboardInterrupt):
+        env.run()
+    env.abandon_all()
+    assert log.entries == []
+
+
 def test_a_signal_whose_handler_returns_lets_the_process_go_on(env, log):
     before = signal.signal(signal.SIGALRM, lambda *_: log("handled"))
     try:
@@ -200,6 +257,32 @@ def test_a_signal_whose_handler_returns_lets_the_process_go_on(env, log):
         signal.signal(signal.SIGALRM, before)
 
     assert log.entries == [(0.0, "handled"), (0.0, "went on")]
+
+
+def test_a_signal_ends_a_condition_of_the_tests_that_never_comes_back(env, log):
+    def never_comes_back():
+        signal.raise_signal(signal.SIGINT)
+        log("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        env.run(until=never_comes_back)
+
+    assert log.entries == []
+
+
+def test_a_second_signal_does_not_wait_for_the_driver(env, log):
+    def hangs():
+        signal.raise_signal(signal.SIGINT)
+        log("the first one waits")
+        signal.raise_signal(signal.SIGINT)
+        log("so does the second")
+
+    env.schedule(0, hangs)
+
+    with pytest.raises(KeyboardInterrupt):
+        env.run()
+
+    assert log.entries == [(0.0, "the first one waits")]
 
 
 def test_no_line_of_an_abandoned_process_runs_again_not_even_when_collected(env, log):
@@ -239,21 +322,6 @@ env.abandon_all()
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert (ran.stdout, ran.stderr) == ("", "")
-
-
-def test_the_host_is_told_when_control_goes_to_another_one_and_comes_back_to_the_test(env):
-    entered = []
-    env.standpoint.on_host = entered.append
-
-    def parent():
-        env.spawn(lambda: env.sleep(SECOND), name="child")
-        env.sleep(SECOND)
-
-    env.spawn(parent, name="a", host="host a")
-    env.spawn(lambda: env.sleep(2 * SECOND), name="b", host="host b")
-    env.run()
-
-    assert entered == ["host a", "host b", "host a", "host b", None]
 
 
 # -- signals and interventions -------------------------------------------------------------------------------------------

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SUCCESS = "conformance/01_success.scenario.yaml"
 
 
@@ -21,6 +25,16 @@ def test_a_url_of_no_broker(run):
     assert (ended.code, ended.err.splitlines()[-1]) == (
         2,
         "--live sqs://: expected a URL that begins with redis:// or amqp://",
+    )
+
+
+def test_several_items_at_once_in_the_virtual_host_that_the_url_names(run):
+    ended = run(SUCCESS, "--live", "amqp://guest:guest@127.0.0.1:5672/shop", "--jobs", "3")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "--live amqp://guest:guest@127.0.0.1:5672/shop --jobs 3: the virtual host 'shop' holds one run at a time. Write "
+        "--jobs 1, or a URL without a virtual host: each run then makes one with rabbitmqctl\n",
     )
 
 
@@ -71,7 +85,22 @@ def test_a_fault_that_only_a_simulation_has(run):
 
     assert ended.code == 2
     assert ended.err == (
-        f"{file}:6:35: faults[0].drop: only a simulation can do this to the messages and results of a run\n"
+        f"{file}:6:35: faults[0].drop: only a simulation can do this to the messages, results and calls of a run\n"
+    )
+
+
+def test_a_clock_that_only_a_simulation_can_set(run, tmp_path):
+    (tmp_path / "clock.scenario.yaml").write_text(
+        "name: a clock\napp: scenarios.apps.orders:app\nsubmit: [{task: refund}]\n"
+        "faults: [{skew_clock: worker-1, by: 30s, at: 1s}]\n"
+    )
+
+    ended = run(str(tmp_path / "clock.scenario.yaml"), "--live", "redis")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"{tmp_path}/clock.scenario.yaml:4:23: faults[0].skew_clock: the processes of a live run share the clock of this "
+        "machine: only a simulation can skew one\n"
     )
 
 

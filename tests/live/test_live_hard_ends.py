@@ -12,6 +12,8 @@ import pytest
 import redis
 from tests.live.conftest import processes, start
 
+pytestmark = pytest.mark.slow
+
 LONG = """\
 name: a long wait
 app: conformance.app:app

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from retrysim.trace import TaskRetried, load_ndjson
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_retry_on_redis_agrees_with_the_simulation(run, redis_url, tmp_path):
@@ -65,6 +69,24 @@ def test_a_difference_is_marked_and_fails(run, redis_url, tmp_path):
     rows = [" ".join(line.split()) for line in ended.out.splitlines()]  # columns are as wide as what took longest
     assert "! 1 0 process.fork_counts: SUCCESS in 1 attempt" in rows
     assert "! 0 1 process.fork_counts: FAILURE in 1 attempt" in rows
+
+
+def test_settings_of_the_scenario_are_those_of_real_workers(run, redis_url, tmp_path):
+    (tmp_path / "settings.py").write_text(
+        "from celery import Celery\nfrom types import SimpleNamespace\napp = Celery('settings', set_as_current=False)\n"
+        "app.config_from_object(SimpleNamespace(CELERY_TASK_ACKS_LATE=False), namespace='CELERY')\n"
+        "@app.task(bind=True)\ndef is_late(self):\n    assert self.acks_late and app.conf.task_acks_late\n"
+        "    assert app.conf.broker_transport_options['visibility_timeout'] == 77\n"
+    )
+    (tmp_path / "settings.scenario.yaml").write_text(
+        "name: acked late\napp: settings:app\nsubmit: [{task: is_late}]\nexpect: {states: {SUCCESS: 1}}\n"
+        "conf: {task_acks_late: true, broker_transport_options: {visibility_timeout: 77}}\n"
+    )
+
+    ended = run("settings.scenario.yaml", "--live", redis_url, "--compare", "--json", folder=tmp_path)
+
+    assert ended.code == 0, ended.out + ended.err
+    assert json.loads(ended.out)["agrees"]
 
 
 def test_groups_of_workers_are_played_each_with_its_pool(run, redis_url, tmp_path):

@@ -9,8 +9,8 @@ from celery import Celery
 from retrysim import Simulation, Violation
 from retrysim.durations import SECOND
 from retrysim.fakes import API
-from retrysim.invariants.invariant import Finding, Problem
-from retrysim.outcomes import findings_text
+from retrysim.invariants.invariant import BrokenInvariant, Problem
+from retrysim.outcomes.verdict import findings_text
 from retrysim.trace import (
     FaultFired,
     TaskReceived,
@@ -54,7 +54,9 @@ MOVED = [
 
 
 def test_a_task_that_moved_has_a_column_for_each_worker():
-    finding = Finding(invariant="it_stays", problems=(Problem(text="it moved", task_id=ID),), judged=3, of="task")
+    finding = BrokenInvariant(
+        invariant="it_stays", problems=(Problem(text="it moved", task_id=ID),), judged=3, of="task"
+    )
 
     assert findings_text(Trace(start_ns=NOON, events=MOVED), [finding]).splitlines() == [
         "it_stays: it moved",
@@ -77,7 +79,7 @@ def test_a_task_that_moved_has_a_column_for_each_worker():
 
 def test_two_hundred_alike_are_told_once_and_other_kinds_apart():
     alike = [Problem(text=f"proj.fetch[{n:08x}] came {n}s late (at 12:00:{n % 60:02d})") for n in range(200)]
-    finding = Finding(invariant="nobody_is_late", problems=(*alike, Problem(text="the queue is full")))
+    finding = BrokenInvariant(invariant="nobody_is_late", problems=(*alike, Problem(text="the queue is full")))
 
     assert findings_text(Trace(), [finding]).splitlines() == [
         "nobody_is_late: proj.fetch[00000000] came 0s late (at 12:00:00)",
@@ -87,7 +89,7 @@ def test_two_hundred_alike_are_told_once_and_other_kinds_apart():
 
 
 def test_where_no_task_shows_it_the_faults_before_are_told():
-    finding = Finding(invariant="elapsed", problems=(Problem(text="expected 1m, got 2m"),))
+    finding = BrokenInvariant(invariant="elapsed", problems=(Problem(text="expected 1m, got 2m"),))
 
     assert findings_text(Trace(events=MOVED), [finding]).splitlines() == [
         "elapsed: expected 1m, got 2m",
@@ -103,7 +105,7 @@ def test_a_long_history_shows_its_beginning_and_its_end():
             started(attempt, attempt, "worker-1"),
             of_task(TaskRetried, attempt, attempt=attempt, due_ns=NOON, exception=""),
         ]
-    finding = Finding(invariant="x", problems=(Problem(text="y", task_id=ID),))
+    finding = BrokenInvariant(invariant="x", problems=(Problem(text="y", task_id=ID),))
 
     lines = findings_text(Trace(events=events), [finding]).splitlines()
 

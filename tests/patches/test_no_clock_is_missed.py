@@ -8,7 +8,11 @@ import subprocess
 import sys
 from types import ModuleType
 
+import pytest
+
 from retrysim import Simulation
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = r'''
 import datetime, gc, sys, time, types

@@ -11,15 +11,15 @@ from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
 from retrysim.errors import Deadlock
 from retrysim.kernel import Environment, Streams
-from retrysim.patches import virtual_clocks, virtual_condition_waits, virtual_threads_of_a_test
+from retrysim.patches import Companions, virtual_clocks, virtual_condition_waits, virtual_threads_of_a_test
 from retrysim.undo import UndoStack
 
 
 @pytest.fixture
 def environment():
     environment = Environment(VirtualClock(0))
-    with UndoStack() as undo, virtual_clocks(environment, Streams(0)):
-        virtual_condition_waits(undo, environment, virtual_threads_of_a_test(undo, environment))
+    with UndoStack() as undo, virtual_clocks(environment, Streams(0), companions := Companions()):
+        virtual_condition_waits(undo, environment, virtual_threads_of_a_test(undo, environment, companions))
         yield environment
         environment.abandon_all()
 
@@ -128,7 +128,7 @@ def test_a_thread_that_accepts_connections_stays_real(environment):
 def test_threads_are_given_back():
     before = [vars(threading.Thread)[name] for name in ("start", "join", "is_alive")]
     with pytest.raises(KeyboardInterrupt), UndoStack() as undo:  # noqa: PT012 - what is undone is what was raised in
-        virtual_threads_of_a_test(undo, Environment(VirtualClock(0)))
+        virtual_threads_of_a_test(undo, Environment(VirtualClock(0)), Companions())
         raise KeyboardInterrupt
 
     assert [vars(threading.Thread)[name] for name in ("start", "join", "is_alive")] == before

@@ -2,7 +2,11 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 APP = """
+import logging
+
 import requests
 from celery import Celery
 
@@ -23,6 +27,12 @@ def call():
 @app.task
 def breaks(n):
     raise ValueError(n)
+
+@app.task
+def chatters(n):
+    logging.getLogger("shop").warning("thing %s", n)
+    if n == 7:
+        raise ValueError(n)
 
 @app.task(bind=True)
 def lucky(self):
@@ -54,7 +64,7 @@ def test_an_error_of_ours_ends_at_the_line_of_the_test(read):
 
     assert shown == [
         '>       sim.queue("celer")',
-        "E       retrysim.errors.InputError: no queue 'celer' in this run; did you mean 'celery'?",
+        "E       InputError: no queue 'celer' in this run; did you mean 'celery'?",
         "test_it.py:7: InputError",
     ]
 
@@ -64,10 +74,12 @@ def test_a_deadlock_ends_at_the_line_of_the_test_and_names_the_task_and_its_line
 
     assert shown[:2] == [
         ">       sim.run()",
-        "E       retrysim.errors.Deadlock: nothing is left that could happen, but",
+        "E       Deadlock: no events remain, but shop.total[22e1c0c7] is still waiting:",
     ]
-    assert shown[2].startswith("E         celery@worker-1 slot 1001 waits for the result of task d409dd80")
-    assert shown[3].startswith("E           in task shop.total[22e1c0c7], at ")
+    assert shown[2].startswith(
+        "E         shop.total[22e1c0c7] waits for the result of shop.part[d409dd80] (worker-1 has rec"
+    )
+    assert shown[3].startswith("E           on celery@worker-1 slot 1001, at ")
     assert shown[-1] == "test_it.py:6: Deadlock"
 
 
@@ -132,7 +144,76 @@ def test_of_a_flood_of_logs_the_end_is_shown(pytester):
     assert sum("Traceback" in line for line in result.outlines) < 10
 
 
-def test_a_task_that_is_sent_before_an_app_is_simulated_is_an_error_not_a_message_to_a_real_broker(pytester):
+def test_of_a_flood_of_logs_the_lines_of_the_task_that_failed_are_shown(pytester):
+    pytester.makepyfile(shop=APP)
+    pytester.makepyfile(
+        test_it="""
+        import shop
+
+        def test_it(sim):
+            sim.start_worker(shop.app)
+            for n in range(60):
+                shop.chatters.delay(n)
+            sim.run()
+            sim.check()
+        """
+    )
+    pytester.syspathinsert()
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+
+    start = next(number for number, line in enumerate(result.outlines) if "Captured log call" in line)
+    end = next(number for number, line in enumerate(result.outlines) if "Captured log teardown" in line)
+    shown = [line for line in result.outlines[start + 1 : end] if line.startswith(("(", "WARNING", "ERROR"))]
+    assert shown[:2] == [
+        "(59 lines that are not of this task; all of them: -o log_file=FILE)",
+        "WARNING  shop:shop.py:26 thing 7",
+    ]
+    assert [line[:5] for line in shown[2:]] == ["ERROR"]
+
+
+def test_the_summary_names_the_error_and_what_is_wrong(pytester):
+    pytester.makepyfile(shop=APP)
+    pytester.makepyfile(
+        test_it="""
+        import shop
+
+        def test_violation(sim):
+            sim.start_worker(shop.app)
+            shop.breaks.delay(7)
+            sim.run()
+            sim.check()
+
+        def test_deadlock(sim):
+            sim.start_worker(shop.app)
+            shop.total.delay([1])
+            sim.run()
+        """
+    )
+    pytester.syspathinsert()
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+
+    summary = [line for line in result.outlines if line.startswith("FAILED")]
+    assert [len(line) <= 80 for line in summary] == [True, True]
+    assert summary[0].startswith("FAILED test_it.py::test_violation - Violation: no_task_fails: shop.breaks[22e")
+    assert summary[1].startswith("FAILED test_it.py::test_deadlock - Deadlock: no events remain, but shop.total")
+
+
+@pytest.mark.parametrize("body", ["assert not sim.states", "shop.total.delay([1]); sim.run()", 'sim.queue("celer")'])
+def test_each_failure_says_how_to_run_it_again(pytester, body):
+    pytester.makepyfile(shop=APP)
+    pytester.makepyfile(
+        test_it=f"import shop\n\ndef test_it(sim):\n    sim.start_worker(shop.app)\n    shop.part.delay(1)\n    sim.run()\n    {body}\n"
+    )
+    pytester.syspathinsert()
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "--retrysim-seed=3")
+
+    result.stdout.fnmatch_lines(["*- replay -*", "pytest 'test_it.py::test_it' --retrysim-seed=3"])
+
+
+def test_a_task_that_is_sent_and_that_no_worker_runs_is_an_error(pytester):
     pytester.makepyfile(
         test_it="""
         from celery import Celery
@@ -154,7 +235,7 @@ def test_a_task_that_is_sent_before_an_app_is_simulated_is_an_error_not_a_messag
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E  *InputError: forgotten.task was sent to the real broker of its app, for no app is part of this simulation "
-            "yet: call sim.start_worker(app) or sim.run_eagerly(app) before a task is sent"
+            "E  *InputError: forgotten.task was sent, and there is no worker: call sim.start_worker(app) before "
+            "sim.run(), or sim.run_eagerly(app) before a task is sent"
         ]
     )

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import os
 from celery import Celery
@@ -48,7 +50,7 @@ def project(pytester, monkeypatch):
 
 def test_the_table_of_the_project_sets_seed_start_broker_and_environment_before_anything_is_imported(project):
     project.makeconftest("import proj")
-    project.makepyfile(test_it=TEST + "    assert (sim.seed, sim._crew.broker.name) == (7, 'redis')\n")
+    project.makepyfile(test_it=TEST + "    assert (sim.seed, sim.broker.kind) == (7, 'redis')\n")
 
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
@@ -60,11 +62,46 @@ def test_the_marker_wins_over_the_table(project):
 
         @pytest.mark.retrysim(seed=1, broker="memory")
         def test_it(sim):
-            assert (sim.seed, sim._crew.broker.name) == (1, "memory")
+            assert (sim.seed, sim.broker.kind) == (1, "memory")
         """
     )
 
     project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_settings_of_the_table_a_fixture_and_a_marker_are_joined_and_the_nearest_wins(project):
+    project.makepyprojecttoml(SETTINGS + "[tool.retrysim.conf]\ntask_acks_late = true\ntask_track_started = true\n")
+    project.makeconftest(
+        """
+        import retrysim
+
+        celery_sim = retrysim.fixture(app="proj", conf={"task_acks_late": False, "worker_pool": "threads"})
+        """
+    )
+    project.makepyfile(
+        test_it="""
+        import proj
+        import pytest
+
+        def test_table(sim):
+            sim.start_worker(proj.app)
+            assert (proj.lucky.acks_late, proj.lucky.track_started) == (True, True)
+
+        def test_fixture(celery_sim):
+            assert (proj.lucky.acks_late, proj.lucky.track_started) == (False, True)
+            assert celery_sim.workers[0].pool.name == "threads"
+
+        @pytest.mark.retrysim(conf={"worker_pool": "solo"})
+        def test_marker(celery_sim):
+            assert (proj.lucky.acks_late, proj.lucky.track_started) == (False, True)
+            assert celery_sim.workers[0].pool.name == "solo"
+
+        def test_outside():
+            assert (proj.lucky.acks_late, proj.lucky.track_started) == (False, False)
+        """
+    )
+
+    project.runpytest_subprocess().assert_outcomes(passed=4)
 
 
 SCENARIO = """\

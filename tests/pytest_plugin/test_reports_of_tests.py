@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 APP = """
 from celery import Celery
 
@@ -72,6 +74,13 @@ def test_the_page_says_what_does_not_hold(project):
     assert '<p class="verdict bad">AssertionError: this is what does not hold</p>' in text
     assert "<title>test_it.py::test_bad</title>" in text
     assert "RETRY 15m SUCCESS" in text
+
+
+def test_the_page_of_a_scenario_has_its_name(project):
+    project.runpytest_subprocess("--retrysim-report=out", "once.scenario.yaml")
+
+    [page] = (project.path / "out").iterdir()
+    assert "<title>once is not enough [worker]</title>" in page.read_text(encoding="utf-8")
 
 
 def test_all_are_written_if_asked(project):

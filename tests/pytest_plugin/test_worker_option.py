@@ -7,6 +7,8 @@ import pytest
 from retrysim.pytest_plugin.after_import import after_import
 from retrysim.undo import UndoStack
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import threading
 import time
@@ -211,14 +213,47 @@ def test_a_test_without_a_worker_keeps_the_real_clocks(project):
         from celery.contrib.testing.worker import start_worker
         from proj import app, lucky
 
-        REAL = {"sleep": time.sleep}  # in a container: names that a module holds are replaced
+        REAL = (time.sleep,)  # a tuple keeps what it holds  # in a container: names that a module holds are replaced
 
         def test_virtual():
             with start_worker(app, perform_ping_check=False):
-                assert time.sleep is not REAL["sleep"]
+                assert time.sleep is not REAL[0]
 
         def test_real():
-            assert time.sleep is REAL["sleep"]
+            assert time.sleep is REAL[0]
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+def test_the_simulated_servers_answer_from_the_start_of_the_session(project):
+    """A test before the first worker, and a fixture of another kind: on the old code both asked a real server."""
+    result = run(
+        project,
+        """
+        import pytest
+        import redis
+        from proj import app
+
+        client = redis.Redis(host="cache.invalid", port=6390)
+        client.set("by", "the import")
+
+        @pytest.fixture(scope="session")
+        def filled():
+            client.set("also by", "a fixture")
+
+        def test_without_a_worker(filled):
+            assert (client.get("by"), client.get("also by")) == (b"the import", b"a fixture")
+            app.send_task("anything")
+
+        def test_asyncio_is_refused():
+            import asyncio
+            import redis.asyncio
+            from retrysim import UnservedHost
+
+            with pytest.raises(UnservedHost, match="the test connects to a real Redis at cache.invalid:6390"):
+                asyncio.run(redis.asyncio.Redis(host="cache.invalid", port=6390).ping())
         """,
     )
 
@@ -241,6 +276,31 @@ def test_a_server_on_a_low_port_is_down(project):
     result.assert_outcomes(passed=1)
 
 
+def test_a_test_waits_for_a_program_as_long_as_it_really_runs(project):
+    result = run(
+        project,
+        """
+        import subprocess, sys, time
+
+        def test_waits(celery_app, celery_worker):
+            before = time.monotonic()
+            program = subprocess.Popen([sys.executable, "-c", "import celery.bin.celery"])
+            assert program.wait(timeout=30) == 0
+            assert time.monotonic() - before < 1
+
+        def test_polls(celery_app, celery_worker, tmp_path):
+            made, deadline = tmp_path / "made", time.monotonic() + 30
+            program = subprocess.Popen([sys.executable, "-c", f"import celery.bin.celery; open({str(made)!r}, 'w')"])
+            while not made.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            program.wait()
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+
+
 def test_a_wait_for_what_never_comes_is_a_deadlock_not_a_hang(project):
     result = run(
         project,
@@ -254,10 +314,7 @@ def test_a_wait_for_what_never_comes_is_a_deadlock_not_a_hang(project):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        [
-            "E*retrysim.errors.Deadlock: the test waits for a threading.Condition to be notified, "
-            "but nothing is left that could do it"
-        ]
+        ["E*Deadlock: the test waits for a threading.Condition to be notified, but nothing is left that could do it"]
     )
 
 
@@ -291,3 +348,86 @@ def test_a_module_is_watched_until_the_undo(monkeypatch, tmp_path):
     import watched_two  # noqa: F401
 
     assert seen == [1, "there already"]
+
+
+def test_threads_of_a_test_publish_to_a_rabbitmq_that_is_not_there(project):
+    result = run(
+        project,
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def celery_config():
+            return {"broker_url": "amqp://localhost:6391//", "result_backend": "rpc://"}
+
+        @pytest.fixture(scope="session", autouse=True)
+        def tasks(celery_session_app):
+            @celery_session_app.task(name="double")
+            def double(number):
+                return 2 * number
+
+        @pytest.mark.usefixtures("celery_session_worker")
+        def test_each_of_them_gets_its_answers(celery_session_app):
+            with ThreadPoolExecutor(8) as pool:
+                results = list(pool.map(celery_session_app.tasks["double"].delay, range(20)))
+            for result in results:
+                result.get(timeout=10, disable_sync_subtasks=False)
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_task_in_a_pool_process_of_the_session_catches_its_soft_time_limit(project):
+    result = run(
+        project,
+        """
+        import time
+        import pytest
+        from celery.exceptions import SoftTimeLimitExceeded
+
+        @pytest.fixture(scope="session")
+        def celery_worker_pool():
+            return "prefork"
+
+        @pytest.fixture(scope="session", autouse=True)
+        def tasks(celery_session_app):
+            @celery_session_app.task(name="guarded", soft_time_limit=1)
+            def guarded():
+                try:
+                    time.sleep(100)
+                except SoftTimeLimitExceeded:
+                    return "caught"
+
+        @pytest.mark.usefixtures("celery_session_worker")
+        def test_limit(celery_session_app):
+            assert celery_session_app.tasks["guarded"].delay().get(timeout=10) == "caught"
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_tasks_of_a_session_connect_more_often_than_a_run_may(project):
+    result = run(
+        project,
+        """
+        import pytest
+        import redis
+
+        @pytest.fixture(scope="session", autouse=True)
+        def tasks(celery_session_app):
+            @celery_session_app.task(name="connect")
+            def connect():
+                for _ in range(1100):
+                    with redis.Redis(port=6390) as client:
+                        client.ping()
+
+        @pytest.mark.usefixtures("celery_session_worker")
+        def test_many(celery_session_app):
+            celery_session_app.tasks["connect"].delay().get(timeout=100)
+        """,
+    )
+
+    result.assert_outcomes(passed=1)

@@ -8,19 +8,14 @@ from dataclasses import dataclass
 import limit_oracles as oracles
 from limit_oracles import Oracle
 
-from retrysim.ratelimit.all_of import AllOf, Part
 from retrysim.ratelimit.calendar_quota import CalendarQuota
 from retrysim.ratelimit.concurrency import ConcurrencyCap
-from retrysim.ratelimit.count_refused import CountRefused
 from retrysim.ratelimit.fixed_window import FixedWindow
 from retrysim.ratelimit.gcra import Gcra
 from retrysim.ratelimit.limiter import Limiter
-from retrysim.ratelimit.penalised import Penalised
-from retrysim.ratelimit.penalties import Ban, Extend, Grow
 from retrysim.ratelimit.rate import Rate
 from retrysim.ratelimit.sliding_counter import SlidingCounter
 from retrysim.ratelimit.sliding_log import SlidingLog
-from retrysim.ratelimit.sub_windows import enforced_in
 
 
 @dataclass(frozen=True)
@@ -31,18 +26,6 @@ class Case:
     oracle: Callable[[Rate], Oracle]
     tells_remaining: bool = True
     reset_is_all_back: bool = True
-
-
-def visible_and_hidden(rate: Rate) -> AllOf:
-    longer = Rate(amount=2 * rate.amount, window_ns=3 * rate.window_ns)
-    return AllOf(Part(limiter=FixedWindow(rate)), Part(limiter=SlidingLog(longer), hidden=True))
-
-
-def visible_and_hidden_oracle(rate: Rate) -> Oracle:
-    return oracles.all_of(
-        oracles.fixed_window_opened_by_first_call(rate.amount, rate.window_ns),
-        oracles.sliding_log(2 * rate.amount, 3 * rate.window_ns),
-    )
 
 
 def fixed(rate: Rate) -> Oracle:
@@ -90,52 +73,6 @@ CASES = {
     "concurrency": Case(
         lambda rate: ConcurrencyCap(rate.amount),
         lambda rate: oracles.concurrency(rate.amount),
-        reset_is_all_back=False,
-    ),
-    "all-of": Case(visible_and_hidden, visible_and_hidden_oracle, tells_remaining=False, reset_is_all_back=False),
-    "sub-windows": Case(
-        lambda rate: enforced_in(rate.window_ns, Rate(amount=2 * rate.amount, window_ns=2 * rate.window_ns)),
-        lambda rate: oracles.all_of(
-            oracles.fixed_window_opened_by_first_call(2 * rate.amount, 2 * rate.window_ns), fixed(rate)
-        ),
-        tells_remaining=False,
-        reset_is_all_back=False,
-    ),
-    "refused-counts-fixed-window": Case(
-        lambda rate: CountRefused(FixedWindow(rate)),
-        lambda rate: oracles.refused_calls_count(fixed(rate)),
-        reset_is_all_back=False,
-    ),
-    "refused-counts-sliding-log": Case(
-        lambda rate: CountRefused(SlidingLog(rate)),
-        lambda rate: oracles.refused_calls_count(oracles.sliding_log(rate.amount, rate.window_ns)),
-    ),
-    "refused-counts-gcra": Case(
-        lambda rate: CountRefused(Gcra(rate)),
-        lambda rate: oracles.refused_calls_count(oracles.token_bucket(rate.amount, rate.amount, rate.window_ns)),
-    ),
-    "block-extends": Case(
-        lambda rate: Penalised(SlidingLog(rate), Extend(wait_ns=rate.window_ns)),
-        lambda rate: oracles.penalised(
-            oracles.sliding_log(rate.amount, rate.window_ns),
-            lambda at, count: at + rate.window_ns if count > 1 else 0,
-        ),
-        reset_is_all_back=False,
-    ),
-    "wait-grows": Case(
-        lambda rate: Penalised(FixedWindow(rate), Grow(first_ns=half(rate), longest_ns=4 * rate.window_ns, factor=3)),
-        lambda rate: oracles.penalised(
-            fixed(rate), lambda at, count: at + min(4 * rate.window_ns, half(rate) * 3 ** (count - 1))
-        ),
-        reset_is_all_back=False,
-    ),
-    "banned-for-a-while": Case(
-        lambda rate: Penalised(Gcra(rate), Ban(after=2, lasts_ns=3 * rate.window_ns), counted_for_ns=rate.window_ns),
-        lambda rate: oracles.penalised(
-            oracles.token_bucket(rate.amount, rate.amount, rate.window_ns),
-            lambda at, count: 0 if count % 2 else at + 3 * rate.window_ns,
-            counted_for=rate.window_ns,
-        ),
         reset_is_all_back=False,
     ),
 }

@@ -109,37 +109,6 @@ def concurrency(amount: int) -> Oracle:
     return allows
 
 
-def all_of(*oracles: Oracle) -> Oracle:
-    return lambda history, now, cost: all(allows(history, now, cost) for allows in oracles)
-
-
-def refused_calls_count(inner: Oracle) -> Oracle:
-    def allows(history: History, now: int, cost: int) -> bool:
-        counted = [Event(event.at, "charged", event.units) if event.kind == "refused" else event for event in history]
-        return inner(counted, now, cost)
-
-    return allows
-
-
-def penalised(inner: Oracle, block: Callable[[int, int], int], counted_for: int | None = None) -> Oracle:
-    """``block(at, count)`` is when the block ends for a refused call, the ``count``-th of its key."""
-
-    def allows(history: History, now: int, cost: int) -> bool:
-        refused: list[int] = []
-        ends = [0]
-        for event in history:
-            if event.kind == "served" and counted_for is None:
-                refused = []
-            if event.kind == "refused":
-                if counted_for is not None and refused and event.at >= refused[0] + counted_for:
-                    refused = []
-                refused.append(event.at)
-                ends.append(block(event.at, len(refused)))
-        return now >= max(ends) and inner(history, now, cost)
-
-    return allows
-
-
 def used_where(history: History, counts: Callable[[int], bool]) -> int:
     """Units taken at the instants that count, less those returned there; never fewer than none."""
     used = 0

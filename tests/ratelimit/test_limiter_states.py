@@ -7,8 +7,6 @@ from retrysim.ratelimit.calendar_quota import CalendarQuota
 from retrysim.ratelimit.concurrency import ConcurrencyCap
 from retrysim.ratelimit.fixed_window import FixedWindow
 from retrysim.ratelimit.gcra import Gcra
-from retrysim.ratelimit.penalised import Penalised
-from retrysim.ratelimit.penalties import Extend
 from retrysim.ratelimit.rate import Rate
 from retrysim.ratelimit.sliding_counter import SlidingCounter
 from retrysim.ratelimit.sliding_log import SlidingLog
@@ -97,18 +95,6 @@ def test_accounts_with_nothing_in_flight_are_forgotten():
         limiter.give_back(account, NOON)
 
     assert len(limiter._in_flight) <= 1024
-
-
-def test_offenders_that_paid_and_were_served_again_are_forgotten():
-    limiter = Penalised(Gcra(RATE, burst=1), Extend(wait_ns=SECOND))
-
-    for client in range(5_000):
-        now = NOON + client * MINUTE
-        limiter.take(client, now)
-        limiter.take(client, now)
-        limiter.take(client, now + 30 * SECOND)
-
-    assert len(limiter._records) <= 1024
 
 
 def test_forgetting_never_gives_a_client_more_than_its_limit():

@@ -12,6 +12,8 @@ from test_reports_in_a_browser import browser  # noqa: F401 - a fixture
 
 from retrysim.reports import perfetto_report
 
+pytestmark = pytest.mark.slow
+
 #: The figures of Perfetto about a trace: name, value, and what it is when it is not 0.
 FIGURES = (
     "return [...document.querySelectorAll('tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))"

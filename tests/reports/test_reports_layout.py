@@ -3,9 +3,9 @@
 import runs
 
 from retrysim.clock import time_of_day
-from retrysim.durations import MINUTE, SECOND
+from retrysim.durations import MILLISECOND, MINUTE, SECOND
 from retrysim.reports.depth import depths_of
-from retrysim.reports.lanes import Lane, Place, lanes_of
+from retrysim.reports.lanes import Lane, LanePosition, lanes_of
 from retrysim.reports.scale import scale_of
 from retrysim.reports.ticks import ticks
 from retrysim.reports.windows import limit_uses
@@ -37,9 +37,9 @@ def test_attempts_of_one_instant_stand_in_columns_side_by_side(refused_and_retri
     lanes = lanes_of(refused_and_retried)
 
     assert [(bar.start, bar.end) for bar in lanes.bars[:3]] == [
-        (Place(NOON, 0), Place(NOON, 1)),
-        (Place(NOON, 1), Place(NOON, 2)),
-        (Place(NOON, 2), Place(NOON, 3)),
+        (LanePosition(NOON, 0), LanePosition(NOON, 1)),
+        (LanePosition(NOON, 1), LanePosition(NOON, 2)),
+        (LanePosition(NOON, 2), LanePosition(NOON, 3)),
     ]
     assert lanes.columns == {NOON: 3, NOON + 15 * MINUTE: 1}
 
@@ -48,7 +48,7 @@ def test_an_attempt_ends_with_the_worker_that_is_killed(killed):
     lanes = lanes_of(killed)
 
     assert drawn(lanes.bars) == [(0, "lost", 1, "KILLED"), (1, "fine", 1, "SUCCESS")]
-    assert lanes.bars[0].end == Place(NOON + 2 * SECOND)
+    assert lanes.bars[0].end == LanePosition(NOON + 2 * SECOND)
 
 
 def test_of_copies_in_several_slots_each_ends_as_itself():
@@ -98,7 +98,7 @@ def test_an_attempt_that_has_not_ended_runs_to_the_end():
 
     [bar] = lanes_of(run.trace).bars
 
-    assert (bar.state, bar.end) == ("RUNNING", Place(NOON + SECOND))
+    assert (bar.state, bar.end) == ("RUNNING", LanePosition(NOON + SECOND))
 
 
 def test_more_attempts_at_once_than_slots_get_lanes_of_their_own():
@@ -115,7 +115,7 @@ def test_a_long_stretch_of_nothing_is_folded(refused_and_retried):
     [fold] = scale.folds
     assert fold.length_ns == 15 * MINUTE
     assert fold.width < 200
-    assert scale.x(Place(NOON, 3)) == fold.x
+    assert scale.x(LanePosition(NOON, 3)) == fold.x
 
 
 def test_the_axis_never_runs_backwards():
@@ -156,6 +156,26 @@ def test_round_times_are_named_where_nothing_stands_out():
     named = [time_of_day(ns) for ns in ticks(trace, scale)]
 
     assert named[:5] == ["12:00:00", "12:00:05", "12:00:15", "12:00:20", "12:00:25"]  # 12:00:10 is in a fold
+
+
+def test_each_part_of_the_axis_between_two_folds_has_a_label():
+    run = runs.Run()
+    for minute in range(8):  # calls that jitter has spread over some seconds, a minute apart
+        run.at = NOON + minute * MINUTE
+        for _ in range(36):
+            run.at += 130 * MILLISECOND
+            run.started("a")
+            run.retried("a", run.at)
+
+    trace = run.trace
+    scale = scale_of(lanes_of(trace))
+    named = ticks(trace, scale)
+
+    assert len(scale.folds) == 7
+    parts = zip(
+        [NOON, *(fold.end_ns for fold in scale.folds)], [*(fold.start_ns for fold in scale.folds), run.at], strict=True
+    )
+    assert [any(first <= ns <= last for ns in named) for first, last in parts] == [True] * 8
 
 
 def test_a_task_waits_in_a_queue_then_with_its_worker():

@@ -9,7 +9,7 @@ import runs
 
 from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import InputError
-from retrysim.reports import selected, terminal_report, timeline, told_difference
+from retrysim.reports import difference_text, selected, terminal_report, timeline
 from retrysim.reports.comparison import difference
 from retrysim.reports.figures import figures_by_name, length_ns, worst
 from retrysim.reports.story import stories_of
@@ -84,7 +84,7 @@ def test_the_story_of_a_lost_task_ends_with_why(killed):
 
     assert (story[-1].mark, story[-1].text) == (
         "lost",
-        "worker-1 ran attempt 1 of it when it was killed at 12:00:02; its message was acked",
+        "worker-1 ran attempt 1 of it when it was killed at 12:00:02; nobody has its message any more",
     )
 
 
@@ -191,7 +191,7 @@ def test_runs_that_differ_in_task_ids_only_are_the_same(refused_and_retried):
     other = renamed(refused_and_retried, "0000", "1111")
 
     assert difference(refused_and_retried, other) is None
-    assert told_difference(refused_and_retried, other, ("a", "b")) == "the same happened in both: 38 events"
+    assert difference_text(refused_and_retried, other, ("a", "b")) == "the same happened in both: 38 events"
 
 
 def test_the_first_event_that_differs_is_told(refused_and_retried):
@@ -200,7 +200,7 @@ def test_the_first_event_that_differs_is_told(refused_and_retried):
     events[position] = dataclasses.replace(events[position], at_ns=NOON + 14 * MINUTE)
     other = Trace(start_ns=NOON, events=events[: position + 1])
 
-    assert told_difference(refused_and_retried, other, ("before", "after")) == (
+    assert difference_text(refused_and_retried, other, ("before", "after")) == (
         "the runs part after 30 equal events\n"
         "  both  12:00:00  +0s  received  fetch[eeeeeeee]  by worker-1\n"
         "  A     12:15:00  +15m  started  fetch[dddddddd]  attempt 2 on worker-1\n"

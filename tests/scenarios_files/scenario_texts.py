@@ -49,6 +49,10 @@ celery: [worker, eager]
 broker: [memory, redis]
 allow: [localhost:5432, subprocess]
 strict: false
+redact: acme-[0-9]+
+conf: {task_acks_late: true, worker_prefetch_multiplier: 1}
+database: test
+setup: proj.setup:fill
 workers:
   count: 2
   concurrency: [1, 4]
@@ -76,8 +80,14 @@ faults:
     for: 10s
   - {delay: {task: add, queue: low, retries: 1, nth: 2, times: 3, by: 5s}}
   - {slow_results: 2s, at: 2015-08-03T12:00:05Z, for: 1m}
+  - {deploy: worker-1, when: {event: task-started, after: 5s}, grace: 20s}
+  - {skew_clock: worker-1, by: -30s, at: 1m, for: 1m}
+  - {trouble: {kind: slow, task: "fetch_tweets#3", attempt: 1, endpoint: GET /items, nth: 2, times: 3, by: 5s}}
+order: [{at: 5s, tie: 2, next: worker-1}]
+idempotency: [{header: Idempotency-Key, endpoint: POST /items}, {argument: id}]
+accept: [{twice: add, fault: worker_killed}, {late: add}, {failed: add}, {lost: add}, {hangs: [add]}]
 until: 2h
-limits: {events: 100000, virtual_time: 1 day, attempts_per_task: 50}
+limits: {events: 100000, virtual_time: 1 day, attempts_per_task: 50, task_steps: 1000, real_seconds: 5}
 expect:
   states: {SUCCESS: 3, FAILURE: 1}
   retried: {tasks: 2, at: [2s, 4s]}
@@ -145,9 +155,12 @@ workers:
   - name: fast
     count: [1, 2]
     concurrency: [1, 4]
+    isolated: true
     pool: [prefork, threads]
     queues: high
   - name: slow
+fakes:
+  twitter:
 submit:
   - task: fetch_tweets
     rate: 10 per minute
@@ -179,12 +192,22 @@ faults:
     for: 1m
   - cut_connections: all
     at: 2020-01-01T00:05:00Z
+  - cut_in_mid_answer: fast-1
+    from: twitter
+    at: 5m
+  - slow_down: all
+    by: 200ms
+    at: 5m
+    for: 10s
   - soft_stop: slow
     at: 6m
   - quit: slow
     at: 7m
   - slow_results: 2s
     at: 8m
+  - skew_clock: sender
+    by: 1.5
+    at: 9m
   - drop:
       task: fetch_tweets
       nth: 2
@@ -206,6 +229,22 @@ expect:
 """
 
 #: One task, for which its attempts can be told.
+FAULTS_OF_RABBITMQ = """\
+name: what only a RabbitMQ does
+app: scenarios.apps.add:app
+broker: {rabbitmq: {version: [3.13, 4.3]}}
+submit:
+  - {task: add, args: [1, 2]}
+faults:
+  - close_connections: all
+    at: 1m
+  - raise_alarm: broker
+    at: 2m
+    for: 30s
+expect:
+  states: {SUCCESS: 1}
+"""
+
 ONE_TASK = """\
 name: one task
 app: proj.celery:app
@@ -229,6 +268,7 @@ expect_always_eager:
 GOOD = {
     "one_task": ONE_TASK,
     "faults_and_beat": FAULTS_AND_BEAT,
+    "faults_of_rabbitmq": FAULTS_OF_RABBITMQ,
     "groups_and_ranges": GROUPS_AND_RANGES,
     "small": SMALL,
     "user_200_calls": USER_200_CALLS,

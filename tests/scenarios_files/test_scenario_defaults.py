@@ -49,6 +49,18 @@ def test_what_the_file_says_wins_and_of_env_each_variable(project):
     assert spec.env == {"TOKEN": "mine", "WORKERS": "3", "NEW": "x"}
 
 
+def test_each_setting_of_conf_is_one(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.retrysim.conf]\ntask_acks_late = true\nworker_pool = 'solo'\n")
+    project = project_in(tmp_path)
+
+    assert loaded(project).conf == {"task_acks_late": True, "worker_pool": "solo"}
+    assert loaded(project, "conf: {worker_pool: threads, task_time_limit: 5}\n").conf == {
+        "task_acks_late": True,
+        "worker_pool": "threads",
+        "task_time_limit": 5,
+    }
+
+
 def test_the_command_line_wins_over_both(project):
     [item] = items_of(loads(SHORT + "seed: 1\n", project=project), seed=3)
 
@@ -63,20 +75,24 @@ def test_the_rules_of_a_file_are_held_against_what_it_has_from_its_project(proje
     restart = "faults: [{restart: broker, at: 1s}]\n"
 
     assert loaded(project, restart).faults
-    with pytest.raises(ScenarioError, match="needs a broker that can break; write broker: redis"):
+    with pytest.raises(ScenarioError, match="needs a broker that can break; write broker: redis or broker: rabbitmq"):
         loads(SHORT + restart)
 
 
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ('broker = "rediss"', "broker: expected memory or redis; got 'rediss'; did you mean 'redis'?"),
+        (
+            'broker = "rediss"',
+            "broker: expected memory, redis, rabbitmq, rabbitmq:3.10, rabbitmq:3.13, rabbitmq:4.0 or rabbitmq:4.3; got 'rediss'; did you mean 'redis'?",
+        ),
         ('start = "noon"', "start: expected an instant with its zone, such as 2015-08-03T12:15:00Z; got 'noon'"),
         ("start = 2015-08-03T12:00:00", "start: expected an instant with its zone, such as 2015-08-03T12:15:00Z; "),
         ("seed = -1", "seed: expected a whole number of 0 or more; got -1"),
         ("allow = [1]", "allow: expected text; got 1; put it in quotes"),
         ("report = 1", 'report: expected a folder, such as "reports"; got 1'),
         ("strict = 1", "strict: expected true or false; got 1"),
+        ("conf = []", "conf: expected a table of Celery's settings, such as {task_acks_late = true}; got []"),
         ("seed = 1]", "pyproject.toml: is not TOML: "),
     ],
 )

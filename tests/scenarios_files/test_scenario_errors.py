@@ -74,7 +74,7 @@ VALUES = {
     "a text for a submission": (HEAD + "submit: [t]", "f:3:10: submit[0]: expected a mapping; got 't'"),
     "beat for ever": (
         HEAD + "beat: true",
-        "f:3:7: beat: beat sends tasks for ever; say how long the run is: add run_for or until",
+        "f:3:7: beat: beat never stops sending tasks; set the end of the run: add run_for or until",
     ),
     "beat without a worker": (
         HEAD + "beat: true\ncelery: eager\nrun_for: 1h",
@@ -110,7 +110,7 @@ VALUES = {
     ),
     "a choice that is none": (
         HEAD + TASK + "broker: sqs",
-        "f:4:9: broker: expected memory or redis; got 'sqs'",
+        "f:4:9: broker: expected memory, redis, rabbitmq, rabbitmq:3.10, rabbitmq:3.13, rabbitmq:4.0 or rabbitmq:4.3; got 'sqs'",
     ),
     "a bad name of a variable": (
         HEAD + TASK + "env: {A B: x}",
@@ -122,7 +122,9 @@ VALUES = {
     ),
     "a long text": (
         HEAD + TASK + "broker: " + "x" * 70,
-        "f:4:9: broker: expected memory or redis; got '" + "x" * 60 + "...'",
+        "f:4:9: broker: expected memory, redis, rabbitmq, rabbitmq:3.10, rabbitmq:3.13, rabbitmq:4.0 or rabbitmq:4.3; got '"
+        + "x" * 60
+        + "...'",
     ),
 }
 
@@ -147,7 +149,7 @@ TIMES = {
         HEAD + TASK + "cost: true",
         "f:4:7: cost: expected a duration, such as 15 minutes, 2.5s, or seconds; got true",
     ),
-    "a task's cost that is no duration": (
+    "a task's cost that is not a valid duration": (
         HEAD + TASK + "cost: {t: fast}",
         "f:4:11: cost.t: expected a duration, such as 15 minutes, 2.5s, or seconds; got 'fast'",
     ),
@@ -277,6 +279,10 @@ RULES = {
         HEAD + "submit: [{task: t, options: {queue: q}}]",
         "f:3:37: submit[0].options.queue: queue is a key of the submission itself; move it out of options",
     ),
+    "isolated without processes": (
+        HEAD + TASK + "workers: {pool: gevent, isolated: true}",
+        "f:4:35: workers.isolated: the pool gevent has no pool processes; only prefork has them",
+    ),
     "one value twice": (
         HEAD + TASK + "workers: {concurrency: [4, 1, 4]}",
         "f:4:31: workers.concurrency[2]: 4 is in the list already; each value is an item of its own",
@@ -338,10 +344,24 @@ def test_keys_that_contradict_each_other_are_told_what_to_do(text, message):
     assert message_of(text) == message
 
 
-def test_of_several_mistakes_the_first_in_the_file_is_told():
-    text = "name: 5\napp: p\nsubmit: [{task: t, times: -1}]\nseed: x\n"
+def test_several_mistakes_are_told_in_the_order_of_the_file():
+    text = "name: 5\napp: p\nsubmit: [{task: t, times: -1}]\nsead: 4\nseed: x\nfaks: {}\n"
 
-    assert message_of(text) == "f:1:7: name: expected text; got 5; put it in quotes"
+    assert message_of(text).splitlines() == [
+        "f:1:7: name: expected text; got 5; put it in quotes",
+        "f:3:27: submit[0].times: expected a whole number of 0 or more; got -1",
+        "f:4:1: sead: unknown key; did you mean 'seed'?",
+        "f:5:7: seed: expected a whole number; got 'x'",
+        "f:6:1: faks: unknown key; did you mean 'fakes'?",
+    ]
+
+
+def test_of_many_mistakes_ten_are_told():
+    text = HEAD + "submit:\n" + "  - {task: t, times: x}\n" * 12
+
+    lines = message_of(text).splitlines()
+
+    assert (len(lines), lines[-1]) == (11, "and 2 more")
 
 
 def test_a_misspelt_key_is_told_before_the_key_that_is_missing_for_it():
@@ -353,13 +373,20 @@ def test_a_misspelt_key_is_told_before_the_key_that_is_missing_for_it():
 def test_a_wrong_value_is_told_before_a_missing_key():
     text = "name: 5\nsubmit: [{times: 1}]\n"
 
-    assert message_of(text) == "f:1:7: name: expected text; got 5; put it in quotes"
+    assert message_of(text).splitlines() == [
+        "f:1:7: name: expected text; got 5; put it in quotes",
+        "f:1:1: app: missing; expected the Celery app as `celery -A` takes it, such as proj.celery:app",
+        "f:2:10: submit[0].task: missing; expected the name of a task",
+    ]
 
 
-def test_of_several_broken_rules_the_first_in_the_file_is_told():
+def test_several_broken_rules_are_told_in_the_order_of_the_file():
     text = HEAD + "until: 1h\nrun_for: 2h\n" + TASK + "seed: 1\nseeds: [1]\n"
 
-    assert message_of(text) == "f:4:10: run_for: until is given too; keep one of them"
+    assert message_of(text).splitlines() == [
+        "f:4:10: run_for: until is given too; keep one of them",
+        "f:7:8: seeds: seed is given too; keep one of them",
+    ]
 
 
 def test_a_missing_file_is_told_with_the_one_that_came_close(tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from scenario_texts import EVERY_KEY, SMALL, USER_200_CALLS
 
+from retrysim.errors import ScenarioError
 from retrysim.scenarios import items_of, loads
 
 
@@ -110,3 +111,42 @@ def test_an_item_cannot_be_changed():
 
     with pytest.raises(FrozenInstanceError):
         item.seed = 5
+
+
+def test_versions_of_rabbitmq_are_items():
+    ids = ids_of('broker: {rabbitmq: {version: [3.13, "4.0", 4.3]}}')
+
+    assert ids == ["worker-rabbitmq:3.13", "worker-rabbitmq:4.0", "worker-rabbitmq:4.3"]
+    assert ids_of("broker: {rabbitmq: {version: 4.0}}") == ["worker"]
+
+
+def test_options_of_rabbitmq_are_those_of_every_item():
+    given = "broker: {rabbitmq: {version: [3.13, 4.3], consumer_timeout: 2h, permit_transient_queues: false}}"
+
+    assert ids_of(given) == [
+        "worker-rabbitmq:3.13?consumer_timeout=2h&permit_transient_queues=false",
+        "worker-rabbitmq:4.3?consumer_timeout=2h&permit_transient_queues=false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broker", "message"),
+    [
+        ("{rabbitmq: {consumer_timeout: soon}}", "'soon' is not a valid duration: expected seconds, "),
+        (
+            "{rabbitmq: {permit_transient_queues: maybe}}",
+            "rabbitmq:4.3?permit_transient_queues=maybe: permit_transient_queues is true or false, not 'maybe'",
+        ),
+        (
+            "rabbitmq:4.0?timeout=1h",
+            "rabbitmq:4.0?timeout=1h: RabbitMQ has no option 'timeout'; "
+            "it has consumer_timeout and permit_transient_queues",
+        ),
+        ("{rabbitmq: {version: 5.0, consumer_timeout: 1h}}", "expected memory, redis, rabbitmq, rabbitmq:3.10, "),
+    ],
+)
+def test_a_wrong_option_of_rabbitmq_is_named(broker, message):
+    with pytest.raises(ScenarioError) as caught:
+        ids_of(f"broker: {broker}")
+
+    assert f": broker: {message}" in str(caught.value)

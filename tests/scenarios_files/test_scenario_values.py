@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from scenario_texts import EVERY_KEY, SMALL, USER_200_CALLS
 
-from retrysim.scenarios import ALL, OTHERS, Moment, items_of, load, loads
+from retrysim.scenarios import ALL, OTHERS, PointInTime, items_of, load, loads
 
 SECOND = 1_000_000_000
 NOON = 1_438_603_200 * SECOND  # 2015-08-03T12:00:00Z
@@ -68,6 +68,8 @@ def test_every_key_is_read():
     assert spec.xfail == "celery#1234"
     assert spec.requires == ("celery>=5.4", "twitter")
     assert (spec.allow, spec.strict) == (("localhost:5432", "subprocess"), False)
+    assert spec.redact == ("acme-[0-9]+",)
+    assert spec.conf == {"task_acks_late": True, "worker_prefetch_multiplier": 1}
     assert spec.env == {"TOKEN": "1234"}
     assert spec.seeds == (0, 1, 2)
     assert spec.workers.queues == ("high", "low")
@@ -76,6 +78,7 @@ def test_every_key_is_read():
     assert spec.limits.events == 100_000
     assert spec.limits.virtual_time_ns == 86_400 * SECOND
     assert spec.limits.attempts_per_task == 50
+    assert (spec.limits.task_steps, spec.limits.real_seconds) == (1000, 5)
 
 
 def test_a_submission_has_its_times_in_nanoseconds():
@@ -85,16 +88,16 @@ def test_a_submission_has_its_times_in_nanoseconds():
     assert fetch.args == (1, 1.5, True, None, "12_000", ["x"])
     assert list(fetch.instants_ns(spec.start_ns)) == [NOON + 2 * SECOND, NOON + 62 * SECOND, NOON + 122 * SECOND]
     assert fetch.countdown_ns == 30 * SECOND
-    assert fetch.expires == Moment(ns=NOON + 3600 * SECOND, is_instant=True)
+    assert fetch.expires == PointInTime(ns=NOON + 3600 * SECOND, is_instant=True)
     assert (fetch.queue, fetch.options) == ("high", {"priority": 3})
     assert list(add.instants_ns(spec.start_ns)) == [NOON + 5 * SECOND]
     assert add.eta_ns == NOON + 900 * SECOND
-    assert add.expires == Moment(ns=3600 * SECOND, is_instant=False)
+    assert add.expires == PointInTime(ns=3600 * SECOND, is_instant=False)
 
 
 def test_a_moment_is_an_instant_or_counts_from_its_origin():
-    instant = Moment(ns=7 * SECOND, is_instant=True)
-    duration = Moment(ns=7 * SECOND, is_instant=False)
+    instant = PointInTime(ns=7 * SECOND, is_instant=True)
+    duration = PointInTime(ns=7 * SECOND, is_instant=False)
 
     assert instant.after(100 * SECOND) == 7 * SECOND
     assert duration.after(100 * SECOND) == 107 * SECOND

@@ -5,9 +5,11 @@ import sys
 import textwrap
 import time
 
+import celery
 import pytest
 
-from retrysim.errors import ScenarioError
+from retrysim.errors import InputError, ScenarioError
+from retrysim.project import project_in
 from retrysim.scenarios import items_of, loads
 from retrysim.simulation.player import play
 
@@ -28,9 +30,8 @@ def error_of(
     app="scenarios.apps.favorites:app", celery="worker", fakes="{}", task="fetch_tweets", expect="{}", more=""
 ):
     text = GOOD.format(app=app, celery=celery, fakes=fakes, task=task, expect=expect) + more
-    [item] = items_of(loads(text, file="x.scenario.yaml"))
     with pytest.raises(ScenarioError) as caught:
-        play(item)
+        play(*items_of(loads(text, file="x.scenario.yaml")))
     assert time.sleep is REAL["sleep"]
     assert datetime.datetime is REAL["datetime"]
     return str(caught.value)
@@ -58,6 +59,28 @@ def test_a_task_the_app_does_not_have_is_named_with_the_nearest():
     )
 
 
+def test_settings_that_cannot_be_are_named_at_their_keys():
+    assert error_of(more="conf:\n  task_ack_late: true\n  worker_concurrency: 4\n  task_acks_late: 1\n") == (
+        f"x.scenario.yaml:9:3: conf.task_ack_late: is not a setting of Celery {celery.__version__}; "
+        "did you mean 'task_acks_late'?\n"
+        "x.scenario.yaml:10:3: conf.worker_concurrency: cannot be set, because the test chooses it for each worker\n"
+        "  Call sim.start_worker(app, concurrency=4), or write workers: {concurrency: 4} in a scenario\n"
+        "x.scenario.yaml:11:3: conf.task_acks_late: is true or false; got 1"
+    )
+
+
+def test_a_setting_of_the_project_that_cannot_be_is_named_with_its_file(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.retrysim]\nconf = {broker_url = 'redis://elsewhere'}\n")
+    text = GOOD.format(
+        app="scenarios.apps.favorites:app", celery="worker", fakes="{}", task="fetch_tweets", expect="{}"
+    )
+
+    with pytest.raises(InputError) as caught:
+        play(*items_of(loads(text, project=project_in(tmp_path))))
+
+    assert str(caught.value).startswith("pyproject.toml: [tool.retrysim] conf.broker_url: cannot be set, because a sim")
+
+
 def test_an_unknown_fake_is_named_with_the_nearest():
     assert error_of(fakes="{twiter: {}}").startswith(
         "x.scenario.yaml:4:17: fakes.twiter: no fake 'twiter'; did you mean 'twitter'? (there are "
@@ -66,14 +89,14 @@ def test_an_unknown_fake_is_named_with_the_nearest():
 
 def test_an_unknown_option_of_a_fake_is_named_with_the_nearest():
     assert error_of(fakes="{twitter: {erra: 2013-2015}}") == (
-        "x.scenario.yaml:4:18: fakes.twitter: the fake 'twitter' has no option 'erra'; did you mean 'era'?"
+        "x.scenario.yaml:4:25: fakes.twitter.erra: the fake 'twitter' has no option 'erra'; did you mean 'era'?"
     )
 
 
 def test_an_unknown_era_is_named_with_the_fake():
     assert error_of(fakes="{twitter: {era: 2013-2016}}") == (
-        "x.scenario.yaml:4:18: fakes.twitter: no era '2013-2016' of Twitter; did you mean '2013-2015'? "
-        "(there are 2013-2015, 2016-2020, 2020+)"
+        "x.scenario.yaml:4:24: fakes.twitter.era: era is '2013-2016': expected one of 2013-2015, 2016-2020, 2020+; "
+        "did you mean '2013-2015'?"
     )
 
 
@@ -163,10 +186,59 @@ def test_a_task_that_never_stops_retrying_is_a_runaway_with_its_name(project):
 
     outcome = play(item)
 
-    first = outcome.text().splitlines()[0]
+    first, remedy, *_ = outcome.text().splitlines()
     assert first.startswith("Runaway: endless.again[")
-    assert first.endswith(
-        "] was attempted 20 times and does not settle: its retries have no end "
-        "(a larger run: limits: {attempts_per_task: ...})"
-    )
+    assert first.endswith("] was attempted 20 times and does not settle: its retries, or deliveries, have no end")
+    assert remedy.startswith("If that is meant, allow more: ")
+    assert "`limits: {attempts_per_task: ...}` in a scenario file" in remedy
     assert outcome.as_json()["tasks"]["pending"] == 1
+
+
+OPTIONS_APP = """\
+from celery import Celery
+app = Celery("options_app")
+@app.task
+def add(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("serializer: nope", "SerializerNotInstalled: No encoder installed for nope"),
+        ("compression: nope", "KeyError: 'nope'"),
+    ],
+)
+def test_an_option_with_which_a_task_cannot_be_sent_is_told_where_it_stands(project, option, message):
+    project("options_app", OPTIONS_APP)
+    text = f"name: x\napp: options_app:app\nsubmit:\n  - task: options_app.add\n    options: {{{option}}}\n"
+    [item] = items_of(loads(text, file="x.scenario.yaml"))
+
+    with pytest.raises(ScenarioError) as caught:
+        play(item)
+
+    assert str(caught.value) == f"x.scenario.yaml:5:14: submit[0].options: the task cannot be sent: {message}"
+    assert time.sleep is REAL["sleep"]
+
+
+def test_of_wrong_states_a_task_in_an_unexpected_one_is_shown(project):
+    project(
+        "mixed",
+        """
+        from celery import Celery
+        app = Celery("mixed", broker="memory://", set_as_current=False)
+
+        @app.task
+        def divide(by):
+            return 1 / by
+        """,
+    )
+    text = (
+        "name: x\napp: mixed:app\nsubmit: [{task: divide, for_each: {by: [1, 2, 0]}}]\nexpect: {states: {SUCCESS: 3}}\n"
+    )
+    [item] = items_of(loads(text, file="x.scenario.yaml"))
+
+    [line] = [line for line in play(item).text().splitlines() if line.startswith("states: ")]
+
+    assert line.startswith("states: expected {SUCCESS: 3}, got {FAILURE: 1, SUCCESS: 2}; for one mixed.divide[")
+    assert line.endswith("]: FAILURE")

@@ -2,13 +2,15 @@
 
 import logging
 import os
+import re
 import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.exceptions import TimeoutError as ResultTimeout
 
 from retrysim import Deadlock, InputError, Limits, Runaway, Simulation, Violation
@@ -189,10 +191,10 @@ def test_a_task_that_waits_for_what_never_comes_is_a_deadlock(sim, app):
     with pytest.raises(Deadlock) as caught:
         sim.run()
     assert str(caught.value) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
-        " (a threading.Lock made at test_simulation_face.py:49), in threading.Event.wait\n"
-        "    in task stuck[22e1c0c7], at test_simulation_face.py:49: threading.Event().wait()"
+        "no events remain, but stuck[22e1c0c7] is still waiting:\n"
+        "  stuck[22e1c0c7] waits for a threading.Condition to be notified"
+        " (a threading.Lock made at test_simulation_face.py:51), in threading.Event.wait\n"
+        "    on celery@worker-1 slot 1001, at test_simulation_face.py:51: threading.Event().wait()"
     )
 
 
@@ -204,8 +206,10 @@ def test_a_task_that_never_stops_retrying_is_a_runaway_that_names_it(app):
         with pytest.raises(Runaway) as caught:
             sim.run()
     assert str(caught.value) == (
-        f"forever[{result.id[:8]}] was attempted 50 times and does not settle: its retries have no end "
-        "(a larger run: limits: {attempts_per_task: ...})"
+        f"forever[{result.id[:8]}] was attempted 50 times and does not settle: its retries, or deliveries, have no end\n"
+        "If that is meant, allow more: Simulation(limits={'attempts_per_task': ...}), "
+        "`limits: {attempts_per_task: ...}` in a scenario file, "
+        "or `limits = {attempts_per_task = ...}` under [tool.retrysim]"
     )
 
 
@@ -250,15 +254,15 @@ def test_a_worker_beside_an_eager_run_is_refused(sim, app):
         sim.start_worker(app)
 
 
-def test_an_app_with_always_eager_is_refused(sim, app, monkeypatch):
+def test_always_eager_is_switched_off_with_a_note(sim, app, monkeypatch):
     monkeypatch.setitem(app.conf, "task_always_eager", True)
+    sim.start_worker(app)
 
-    with pytest.raises(AppError) as caught:
-        sim.start_worker(app)
-    assert str(caught.value) == (
-        "the app 'face' has task_always_eager = True: its tasks run inside delay(), so no worker, no wait and no retry "
-        "is left to simulate. Set task_always_eager = False for the simulation (to see what it does: celery: always_eager)"
-    )
+    result = app.tasks["second_time_lucky"].delay()
+    sim.run()
+
+    assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
+    assert "face: task_always_eager = True is switched off: its tasks wait in a queue, as in production" in sim.notes
 
 
 @pytest.mark.parametrize(
@@ -286,9 +290,62 @@ def test_a_worker_has_at_least_one_slot(sim, app):
         sim.start_worker(app, concurrency=0)
 
 
+def test_an_option_that_celery_would_take_silently_is_refused(sim, app):
+    with pytest.raises(InputError, match="no option 'concurency'; did you mean 'concurrency'"):
+        sim.start_worker(app, concurency=4)
+
+
+def test_a_boot_step_of_the_app_may_have_options_of_its_own(sim):
+    given = []
+
+    class Step(bootsteps.StartStopStep):
+        def __init__(self, parent, colour=None, **kwargs):
+            given.append(colour)
+            super().__init__(parent, **kwargs)
+
+    app = Celery("steps", broker="redis://nobody.example/0", set_as_current=False)
+    app.steps["worker"].add(Step)
+
+    sim.start_worker(app, colour="red")
+
+    assert given == ["red"]
+
+
 def test_an_unknown_task_id_is_refused(sim, app):
     with pytest.raises(InputError, match="no task 'x' in this run: 0 others were sent"):
         sim.task("x")
+
+
+def test_the_name_of_a_task_is_not_its_id(sim, app):
+    sim.start_worker(app)
+    add = app.tasks["add"]
+    add.delay(1, 2)
+
+    for asked in ("add", add):
+        with pytest.raises(InputError, match=re.escape("is none: did you mean sim.tasks(name='add')?")):
+            sim.task(asked)
+
+
+def test_a_task_that_the_worker_does_not_know_is_named_with_the_nearest(sim, app):
+    sim.start_worker(app)
+    app.send_task("addd")
+    sim.run()
+
+    (message,) = sim.tasks()
+    assert message.timeline == "REJECTED"
+    with pytest.raises(Violation) as caught:
+        sim.check()
+    said = " ".join(str(caught.value).split())
+    assert "the worker has no task 'addd'; did you mean 'add'?" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"), [("no_task_fail", "; did you mean 'no_task_fails'?"), (42, ""), (None, "")], ids=str
+)
+def test_what_is_no_invariant_is_refused(sim, app, given, hint):
+    with pytest.raises(InputError) as caught:
+        sim.check(given)
+    assert str(caught.value) == f"sim.check takes invariants, such as no_task_fails; got {given!r}{hint}"
 
 
 # -- everything is given back ------------------------------------------------------------------------------------------
@@ -355,3 +412,17 @@ def test_a_simulation_is_used_once(sim):
 def test_a_simulation_that_has_not_begun_says_so(app):
     with pytest.raises(InputError, match="the simulation has not begun"):
         Simulation().start_worker(app)
+
+
+def test_simulations_leave_no_file_descriptor_open():
+    def open_descriptors():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    app = Celery("descriptors", set_as_current=False)
+    before = open_descriptors()
+    for broker in ("memory", "redis"):
+        with Simulation(broker=broker) as sim:
+            sim.start_worker(app)
+            sim.run()
+
+    assert open_descriptors() == before

@@ -129,6 +129,7 @@ def test_waste_follows_the_closed_forms_of_everybody_retries_at_the_reset(sim, a
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "optimum"),
     [

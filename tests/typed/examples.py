@@ -43,8 +43,10 @@ def nothing_runs_at_night(trace: Trace, /) -> Judgement:
 
 def uses(app: Any) -> None:
     """What a test does."""
-    with Simulation(seed=7, start="2015-08-03T12:00:00Z", limits=Limits(events=1_000_000)) as sim:
-        sim.serve(crm, at="https://gateway.acme.io/crm")
+    conf = {"task_acks_late": True, "worker_prefetch_multiplier": 1}
+    with Simulation(seed=7, start="2015-08-03T12:00:00Z", limits=Limits(events=1_000_000), conf=conf) as sim:
+        assert_type(sim.serve(crm, at="https://gateway.acme.io/crm"), API)
+        assert_type(sim.serve(Twitter()), Twitter)
         sim.allow("localhost:5432")
         sim.start_worker(app, concurrency=4)
         result = app.send_task("typed.task")

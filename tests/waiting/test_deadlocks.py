@@ -36,16 +36,16 @@ def test_a_lock_says_who_holds_it_and_the_holder_where_it_stands(sim, app):
     held, first, second = hold.delay(), wait.delay(), wait.delay()
 
     assert deadlock_of(sim) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for a threading.Condition to be notified"
+        f"no events remain, but shop.hold[{held.id[:8]}] and 2 others are still waiting:\n"
+        f"  shop.hold[{held.id[:8]}] waits for a threading.Condition to be notified"
         f" (a threading.Lock made at {line_of(hold.run, 3)}), in queue.Queue.get\n"
-        f"    in task shop.hold[{held.id[:8]}], at {line_of(hold.run, 3)}: queue.Queue().get()\n"
-        "  celery@worker-1 slot 1002 waits for test_deadlocks.LOCK,"
+        f"    on celery@worker-1 slot 1001, at {line_of(hold.run, 3)}: queue.Queue().get()\n"
+        f"  shop.wait[{first.id[:8]}] waits for test_deadlocks.LOCK,"
         f" which celery@worker-1 slot 1001 (task shop.hold[{held.id[:8]}]) holds\n"
-        f"    in task shop.wait[{first.id[:8]}], at {line_of(wait.run, 2)}: with LOCK:\n"
-        "  celery@worker-1 slot 1003 waits for test_deadlocks.LOCK,"
+        f"    on celery@worker-1 slot 1002, at {line_of(wait.run, 2)}: with LOCK:\n"
+        f"  shop.wait[{second.id[:8]}] waits for test_deadlocks.LOCK,"
         f" which celery@worker-1 slot 1001 (task shop.hold[{held.id[:8]}]) holds\n"
-        f"    in task shop.wait[{second.id[:8]}], at {line_of(wait.run, 2)}: with LOCK:"
+        f"    on celery@worker-1 slot 1003, at {line_of(wait.run, 2)}: with LOCK:"
     )
 
 
@@ -80,9 +80,10 @@ def test_a_result_that_a_test_waits_for_says_why_it_does_not_come(sim, submit):
         result.get()
 
     assert str(caught.value) == (
-        f"the test waits for the result of task {result.id}, but nothing is left that could bring it:\n"
-        "  celery@worker-1 slot 1001 waits for a threading.Condition to be notified, in threading.Event.wait\n"
-        f"    in task call[{result.id[:8]}], at {line_of(waits)}: EVENT.wait()"
+        f"the test waits for the result of call[{result.id[:8]}] (its body is running), "
+        "but nothing is left that could bring it:\n"
+        f"  call[{result.id[:8]}] waits for a threading.Condition to be notified, in threading.Event.wait\n"
+        f"    on celery@worker-1 slot 1001, at {line_of(waits)}: EVENT.wait()"
     )
 
 
@@ -99,9 +100,9 @@ def test_of_a_thread_that_is_joined_it_says_what_that_waits_for(sim, submit):
     result = submit(joins)
 
     assert deadlock_of(sim) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for thread 'helper' to end\n"
-        f"    in task call[{result.id[:8]}], at {line_of(joins, 3)}: thread.join()\n"
+        f"no events remain, but call[{result.id[:8]}] is still waiting:\n"
+        f"  call[{result.id[:8]}] waits for thread 'helper' to end\n"
+        f"    on celery@worker-1 slot 1001, at {line_of(joins, 3)}: thread.join()\n"
         "  thread 'helper' waits for a threading.Condition to be notified (test_deadlocks.CONDITION)\n"
         f"    at {line_of(works, 2)}: CONDITION.wait()"
     )
@@ -120,9 +121,9 @@ def test_of_an_event_loop_it_says_where_each_coroutine_awaits(sim, submit):
     result = submit(runs)
 
     assert deadlock_of(sim) == (
-        "nothing is left that could happen, but\n"
-        "  celery@worker-1 slot 1001 waits for an event loop's next event, in asyncio.runners.run\n"
-        f"    in task call[{result.id[:8]}], at {line_of(runs)}: asyncio.run(main())\n"
+        f"no events remain, but call[{result.id[:8]}] is still waiting:\n"
+        f"  call[{result.id[:8]}] waits for an event loop's next event, in asyncio.runners.run\n"
+        f"    on celery@worker-1 slot 1001, at {line_of(runs)}: asyncio.run(main())\n"
         f"    main awaits at {line_of(main)}: await asyncio.gather(takes(), takes())\n"
         f"    takes awaits at {line_of(takes)}: await asyncio.Queue().get()\n"
         f"    takes awaits at {line_of(takes)}: await asyncio.Queue().get()"
@@ -141,7 +142,8 @@ def test_the_task_is_named_on_every_pool(app, pool):
         result = waits.delay()
         text = deadlock_of(sim)
 
-    assert f"    in task waits[{result.id[:8]}], at {line_of(waits.run, 2)}: EVENT.wait()" in text
+    assert f"  waits[{result.id[:8]}] waits for a threading.Condition" in text
+    assert f", at {line_of(waits.run, 2)}: EVENT.wait()" in text
 
 
 def test_the_task_that_is_named_is_the_one_that_runs_just_now(sim, app):
@@ -157,4 +159,6 @@ def test_the_task_that_is_named_is_the_one_that_runs_just_now(sim, app):
     sim.start_worker(app)
     result = outer.delay()
 
-    assert f"in task outer[{result.id[:8]}], at {line_of(outer.run, 3)}" in deadlock_of(sim)
+    text = deadlock_of(sim)
+    assert f"outer[{result.id[:8]}] waits for " in text
+    assert f"at {line_of(outer.run, 3)}" in text

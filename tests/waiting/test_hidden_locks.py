@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections import defaultdict, deque
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
+from kombu.utils.functional import memoize
 
 from retrysim import Deadlock, Simulation
-from retrysim.patches import real_locks
+from retrysim.patches import locks, real_locks
 
 START = 1577880000
 
@@ -77,13 +79,13 @@ def test_hidden_locks_are_given_back_as_they_were():
         return [find() for find in HIDDEN.values()]
 
     before = found()
-    locks = [getattr(lock, "_lock", lock) for lock in before]
+    inner = [getattr(lock, "_lock", lock) for lock in before]
     with Simulation():
         inside = [getattr(lock, "_lock", lock) for lock in found()]
-        assert all(ours is not real for ours, real in zip(inside, locks, strict=True))
+        assert all(ours is not real for ours, real in zip(inside, inner, strict=True))
 
     assert all(after is real for after, real in zip(found(), before, strict=True))
-    assert [getattr(lock, "_lock", lock) for lock in found()] == locks
+    assert [getattr(lock, "_lock", lock) for lock in found()] == inner
 
 
 def test_what_the_user_has_put_in_the_place_of_a_lock_meanwhile_stays():
@@ -165,14 +167,14 @@ def test_what_blocks_for_real_is_a_deadlock_that_names_the_line(away, sim, submi
 
     assert str(caught.value) == (
         "a task blocks for real, and all others with it:\n"
-        f"  celery@worker-1 slot 1002 waits for {awaited}\n"
-        f"    in task call[{other.id[:8]}], at test_hidden_locks.py:{blocks.__code__.co_firstlineno + 1}: {source}\n"
+        f"  call[{other.id[:8]}] waits for {awaited}\n"
+        f"    on celery@worker-1 slot 1002, at test_hidden_locks.py:{blocks.__code__.co_firstlineno + 1}: {source}\n"
         f"  {awaited} was made before the simulation, and no name leads to it: it is waited for in real time, and\n"
         "  meanwhile nobody goes on who could release it. Make it inside the simulation, or let a global of the\n"
         '  project lead to it. If a real thread has it: sim.allow("threads")\n'
         "  Who else waits:\n"
-        "    celery@worker-1 slot 1001 waits for 10s to pass\n"
-        f"      in task call[{holder.id[:8]}], at test_hidden_locks.py:{enters.__code__.co_firstlineno + 2}:"
+        f"    call[{holder.id[:8]}] waits for 10s to pass\n"
+        f"      on celery@worker-1 slot 1001, at test_hidden_locks.py:{enters.__code__.co_firstlineno + 2}:"
         " time.sleep(10)"
     )
     assert sim.now.second == 0
@@ -232,3 +234,154 @@ def test_a_real_thread_keeps_the_lock_by_which_it_is_joined(monkeypatch):
         worker.go.set()
         worker.join()
         assert not worker.is_alive()
+
+
+# -- what is left locked -----------------------------------------------------------------------------------------------
+
+
+class Key:
+    """A key of a dict, at the hash of which something happens."""
+
+    def __init__(self, happens):
+        self._happens = happens
+
+    def __hash__(self):
+        self._happens()
+        return 7
+
+
+@contextmanager
+def inside_of(lock):
+    with lock:
+        yield
+
+
+AWAY.memoized, AWAY.raise_signal = memoize(Cache=dict)(lambda _key: 1), signal.raise_signal
+OWN = memoize(Cache=dict)(lambda _key: 1)
+
+
+def in_a_with(happens):
+    with AWAY.lock:
+        happens()
+
+
+def in_two(happens):
+    for _ in range(1):
+        with AWAY.lock, threading.RLock(), AWAY.reentrant:
+            try:
+                (lambda: happens)()()
+            finally:
+                pass
+
+
+def in_a_context_manager(happens):
+    with inside_of(AWAY.lock):
+        happens()
+
+
+def in_a_memoized_function(happens):
+    AWAY.memoized(Key(happens))
+
+
+def in_a_memoized_function_of_the_project(happens):
+    OWN(Key(happens))
+
+
+def interrupts():
+    AWAY.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("end", ["runs on", "is killed", "is interrupted"])
+@pytest.mark.parametrize(
+    "holds",
+    [in_a_with, in_two, in_a_context_manager, in_a_memoized_function, in_a_memoized_function_of_the_project],
+)
+def test_a_lock_that_a_process_holds_is_free_after_its_simulation(holds, end):
+    AWAY.lock, AWAY.reentrant = threading.Lock(), threading.RLock()
+    hashed = []
+
+    def happens():
+        hashed.append(1)
+        if not holds.__name__.startswith("in_a_memoized") or len(hashed) == 2:  # the tuple's first hash takes no lock
+            interrupts() if end == "is interrupted" else time.sleep(60)
+
+    with suppress(KeyboardInterrupt), Simulation() as sim:
+        program = sim.start_program(lambda: holds(happens))
+        sim.run_for("10s")
+        if end == "is killed":
+            program.kill()
+
+    all_of_them = [AWAY.lock, AWAY.reentrant, *map(mutex_of, (AWAY.memoized, OWN))]
+    held = [lock for lock in all_of_them if not taken_by_another_thread(lock)]
+    assert held == []
+
+
+def mutex_of(memoized):
+    cells = dict(zip(memoized.__code__.co_freevars, memoized.__closure__, strict=True))
+    return cells["mutex"].cell_contents
+
+
+def taken_by_another_thread(lock):
+    taken = []
+
+    def take():
+        taken.append(lock.acquire(timeout=0))
+        if taken[0]:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return taken[0]
+
+
+class InterruptedAtRelease:
+    """A lock of the interpreter's own, and a Ctrl-C just before it is released for the first time."""
+
+    def __init__(self, real):
+        self.real, self.interrupted = real, False
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def release(self):
+        if not self.interrupted:
+            self.interrupted = True
+            interrupts()
+        self.real.release()
+
+
+@pytest.mark.parametrize("moment", ["taken", "released"])
+def test_a_lock_is_free_after_a_simulation_that_is_interrupted_while_it_is(moment, monkeypatch):
+    real = GUARD()
+
+    def enters_and_leaves():
+        if moment == "taken":
+            monkeypatch.setattr(locks.Locks, "holder", lambda _: interrupts())
+        else:
+            GUARD()._real = InterruptedAtRelease(real)
+        with GUARD():
+            pass
+
+    def simulate():
+        with Simulation() as sim:
+            sim.start_program(enters_and_leaves)
+            try:
+                sim.run()
+            finally:
+                monkeypatch.undo()
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate()
+
+    assert taken_by_another_thread(real)
+
+
+def test_a_lock_that_the_test_holds_stays_its_own():
+    lock = AWAY.lock = threading.Lock()
+    with lock:
+        with Simulation() as sim:
+            sim.start_program(time.sleep, 10)
+            sim.run()
+        assert lock.locked()
+    assert not lock.locked()

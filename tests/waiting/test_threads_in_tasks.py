@@ -1,6 +1,7 @@
 """Threads and executors that a task starts: processes of the simulation; those of telemetry SDKs stay real."""
 
 import _thread
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -155,3 +156,89 @@ def test_a_telemetry_thread_is_let_be_and_listed(sim, submit):
     assert sim.notes == [
         "thread 'sentry-sdk.BackgroundWorker' of sentry_sdk.worker runs in real time: it reports on the program"
     ]
+
+
+def test_both_modules_tell_the_same_ident_and_each_task_has_one_of_its_own(sim, submit):
+    import _thread
+
+    seen = []
+
+    def tells():
+        seen.append((threading.get_ident(), _thread.get_ident()))
+        time.sleep(1)
+
+    for _ in range(2):
+        submit(tells)
+    sim.run()
+
+    (one, same), (other, same_other) = seen
+    assert (one, other) == (same, same_other)
+    assert one != other
+
+
+def test_each_pool_process_has_a_main_thread_of_its_own(sim, submit):
+    def tells():
+        main, started = threading.main_thread(), threading.Thread(target=time.sleep, args=(1,), name="helper")
+        started.start()
+        inside = []
+        other = threading.Thread(target=lambda: inside.append(threading.main_thread() is main))
+        other.start()
+        other.join()
+        threads = threading.enumerate()
+        return [
+            *(main.name, main.ident, main.ident == threading.get_ident(), main.is_alive(), main.daemon),
+            main is threading.main_thread() is threading.current_thread(),
+            *(main.native_id == threading.get_native_id() == started.native_id, type(main).__name__),
+            *([one.name for one in threads], threads[0] is main, threading.active_count(), inside),
+        ]
+
+    before = threading.enumerate()
+    told = [submit(tells), submit(tells)]
+    sim.run_for(0.5)
+    assert threading.enumerate() == before
+    assert threading.main_thread().ident == threading.get_ident()
+    sim.run()
+
+    (one, ident, *same), (other, other_ident, *other_same) = [result.get() for result in told]
+    assert one == other == "MainThread"
+    assert len({ident, other_ident, threading.get_ident()}) == 3
+    assert (
+        same == other_same == [True, True, False, True, True, "_MainThread", ["MainThread", "helper"], True, 2, [True]]
+    )
+
+
+def test_a_thread_of_the_threads_pool_is_not_the_main_one(sim, app):
+    @app.task(name="tells", shared=False)
+    def tells():
+        main = threading.main_thread()
+        try:
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        except ValueError as error:
+            refused = str(error)
+        names = [thread.name for thread in threading.enumerate()]
+        return main is threading.current_thread(), main.ident == threading.get_ident(), main.name, names, refused
+
+    sim.start_worker(app, pool="threads", concurrency=2)
+    told = tells.delay()
+    sim.run()
+
+    assert told.get() == [
+        False, False, "MainThread", ["MainThread", "ThreadPoolExecutor-0_0"],
+        "signal only works in main thread of the main interpreter",
+    ]  # fmt: skip
+
+
+def test_a_task_of_the_solo_pool_runs_on_the_workers_main_thread(sim, app):
+    @app.task(name="tells", shared=False)
+    def tells():
+        main = threading.main_thread()
+        return main is threading.current_thread(), main.ident == threading.get_ident(), main.ident
+
+    for name in ("one", "two"):
+        sim.start_worker(app, name=name, pool="solo")
+    told = [tells.delay() for _ in range(2)]
+    sim.run()
+
+    [one, two] = [result.get() for result in told]
+    assert one[:2] == two[:2] == [True, True]
+    assert one[2] != threading.get_ident()

@@ -96,6 +96,7 @@ def test_locals_that_end_and_begin_at_one_address_do_not_inherit(sim, submit):
     assert [result.get() for result in results] == ["done", "done"]
 
 
+@pytest.mark.slow
 def test_what_a_local_keeps_ends_with_the_simulation(app):
     class Held:
         pass

@@ -199,8 +199,7 @@ def test_multiprocessing_in_a_task_is_a_named_error(sim, submit, method, starts)
     with pytest.raises(RealWait) as caught:
         submit(forks).get()
     first, line, last = str(caught.value).splitlines()
-    assert first == (
-        "a task starts a process by multiprocessing, which takes real time, and virtual time stands still meanwhile"
-    )
+    said = "a task starts a process by multiprocessing, which takes real time, and virtual time stands still meanwhile"
+    assert first == said
     assert line.startswith("  at test_what_is_real.py:")
     assert last == '  If that is meant: sim.allow("subprocess")'

@@ -10,7 +10,7 @@ from retrysim.fakes.request import Request
 from retrysim.fakes.response import Break, Response
 from retrysim.wire.conversation import Conversation
 from retrysim.wire.origin import Origin
-from retrysim.wire.reply import Ending, Reply
+from retrysim.wire.reply import Ending, WireReply
 
 ORIGIN = Origin("https", "api.test", 443)
 
@@ -40,7 +40,7 @@ def test_answer_keeps_header_case_and_order_and_gets_a_length_and_a_reason():
     replies = conversation.receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
 
     assert replies == [
-        Reply(
+        WireReply(
             data=b"HTTP/1.1 429 Too Many Requests\r\nx-rate-limit-remaining: 0\r\nRetry-After: 30\r\n"
             b"Content-Length: 4\r\n\r\nslow"
         )
@@ -116,7 +116,7 @@ def test_client_that_waits_for_100_continue_is_told_to_go_on():
     )
     [answer] = conversation.receive(b"x")
 
-    assert go_on == Reply(data=b"HTTP/1.1 100 \r\n\r\n")
+    assert go_on == WireReply(data=b"HTTP/1.1 100 \r\n\r\n")
     assert answer.data.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -162,7 +162,7 @@ def test_broken_connection_carries_no_bytes(broken, ending):
 
     replies = conversation.receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
 
-    assert replies == [Reply(latency_ns=5, ending=ending)]
+    assert replies == [WireReply(latency_ns=5, ending=ending)]
 
 
 def test_truncated_answer_promises_the_whole_body_and_ends_in_its_middle():
@@ -170,7 +170,7 @@ def test_truncated_answer_promises_the_whole_body_and_ends_in_its_middle():
 
     replies = conversation.receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
 
-    assert replies == [Reply(data=b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello", ending=Ending.CLOSED)]
+    assert replies == [WireReply(data=b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello", ending=Ending.CLOSED)]
 
 
 def test_truncated_answer_without_a_body_is_none_at_all():
@@ -178,7 +178,7 @@ def test_truncated_answer_without_a_body_is_none_at_all():
 
     replies = conversation.receive(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
 
-    assert replies == [Reply(ending=Ending.CLOSED)]
+    assert replies == [WireReply(ending=Ending.CLOSED)]
 
 
 def test_client_that_breaks_http_is_answered_400_and_the_connection_ends():
@@ -187,7 +187,7 @@ def test_client_that_breaks_http_is_answered_400_and_the_connection_ends():
 
     [reply] = conversation.receive(b"GET / HTTP/1.1\r\n\r\n")
 
-    assert reply == Reply(
+    assert reply == WireReply(
         data=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
         b"Bad Request: Missing mandatory Host: header",
         ending=Ending.CLOSED,

@@ -221,3 +221,19 @@ def test_httpx2_on_httpcore2_is_led_in_the_same_way(slept):
 
     assert texts == ["hello", "hello"]
     assert slept == [3]
+
+
+def test_a_connection_that_is_kept_across_two_loops_of_asyncio_is_closed_with_the_first():
+    """As with a real server, which sees the request whose answer nobody reads."""
+    handler, answers = Scripted(*(ok() for _ in range(5))), []
+
+    with serving_test_host(handler):
+        client = httpx.AsyncClient()
+        for _ in range(5):
+            try:
+                answers.append(asyncio.run(client.get(URL)).status_code)
+            except RuntimeError as error:
+                answers.append(str(error))
+
+    assert answers == [200, "Event loop is closed", 200, "Event loop is closed", 200]
+    assert len(handler.requests) == 5

@@ -195,6 +195,7 @@ def test_client_that_cannot_be_imported_fails_as_ever():
     assert (outcome.stdout, outcome.stderr) == ("No module named 'httplib2'\n", "")
 
 
+@pytest.mark.slow
 def test_descriptors_are_given_back_with_the_last_connection():
     def open_descriptors():
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -209,4 +210,4 @@ def test_descriptors_are_given_back_with_the_last_connection():
             requests.get("https://api.test/")
 
     gc.collect()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before  # what an earlier test left to the collector may be closed meanwhile

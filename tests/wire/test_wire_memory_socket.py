@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import select
+import socket
+import ssl
 
 import pytest
 from wire_helpers import Scripted, ok
 
 from retrysim.errors import Deadlock
 from retrysim.fakes.response import Break
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.origin import Origin
 
 GET = b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n"
@@ -17,7 +20,7 @@ SECOND = 1_000_000_000
 
 
 def connect(*responses, scheme="https", timeout=None, network=None):
-    network = network or Network(lambda *_: Scripted(*responses))
+    network = network or Dialer(lambda *_: Scripted(*responses))
     return network.dial(Origin(scheme, "api.test", 443), timeout=timeout)
 
 
@@ -95,7 +98,7 @@ def test_silence_without_a_timeout_is_a_deadlock_that_says_what_to_do(slept):
         sock.recv(1)
 
     assert str(error.value) == (
-        "https://api.test does not answer, and the client waits for it without a timeout: it would wait for ever; "
+        "https://api.test does not answer, and the client waits for it without a timeout: it would wait forever; "
         "give the call a timeout"
     )
     assert slept == []
@@ -164,7 +167,7 @@ def test_descriptor_does_not_poll_as_readable_while_the_answer_is_late(slept):
 
 
 def test_connection_is_dropped_when_its_network_shuts_down():
-    network = Network(lambda *_: Scripted(ok()))
+    network = Dialer(lambda *_: Scripted(ok()))
     sock = connect(network=network)
 
     network.shut_down()
@@ -196,3 +199,32 @@ def test_nothing_can_be_sent_through_a_closed_socket():
     assert sock.fileno() == -1
     with pytest.raises(OSError, match=r"^\[Errno 9\] Bad file descriptor$"):
         sock.sendall(GET)
+
+
+@pytest.mark.parametrize("kind", [socket.socket, ssl.SSLSocket])
+def test_it_has_all_that_a_real_socket_has(kind):
+    public = {name for name in dir(kind) if not name.startswith("_")}
+    only_windows = {"ioctl", "share"}
+
+    assert public - only_windows - set(dir(connect(ok()))) == set()
+
+
+def test_the_calls_that_few_clients_make_do_what_they_do_on_a_connected_stream(slept):
+    sock = connect(ok(), timeout=3)
+
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+    assert (sock.timeout, sock.getblocking(), sock.server_hostname) == (3, True, "api.test")
+    assert sock.sendmsg([GET[:10], GET[10:]]) == len(GET)
+    assert sock.recvfrom(8) == (b"HTTP/1.1", None)
+    assert sock.recvmsg(4)[0] == b" 200"
+    assert sock.read(3) == b" OK"
+    assert sock.connect_ex(("api.test", 443)) == errno.EISCONN
+    with pytest.raises(OSError, match="Transport endpoint is already connected"):
+        sock.connect(("api.test", 443))
+    with pytest.raises(OSError, match="Invalid argument"):
+        sock.listen()
+    with sock:
+        pass
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        sock.send(b"x")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import ssl
+import weakref
+from pathlib import Path
 
 import certifi
 import pytest
@@ -128,11 +130,21 @@ def test_nothing_is_left_on_the_class_and_on_the_contexts():
 
 
 def test_context_that_nobody_uses_is_collected(installed):
-    gc.collect()
-    before = sum(isinstance(thing, ssl.SSLContext) for thing in gc.get_objects())
-
-    for _ in range(5):
-        ssl.create_default_context(cafile=certifi.where())
+    made = [weakref.ref(ssl.create_default_context(cafile=certifi.where())) for _ in range(5)]
 
     gc.collect()
-    assert sum(isinstance(thing, ssl.SSLContext) for thing in gc.get_objects()) == before
+
+    assert [context() for context in made] == [None] * 5
+
+
+def test_a_file_that_is_no_certificate_is_looked_into_again_when_it_has_changed(installed, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing yet\n")
+    with pytest.raises(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    file.write_bytes(Path(certifi.where()).read_bytes())
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(file)
+
+    assert number_of_certificates(context) == WHOLE

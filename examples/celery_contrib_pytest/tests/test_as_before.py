@@ -16,4 +16,4 @@ def test_an_hour_later(celery_app, celery_worker, full_for_an_hour, pytestconfig
     began = time.monotonic()
 
     assert mailer.send.delay("somebody@example.com").get(timeout=4000) == "sent"
-    assert 3600 <= time.monotonic() - began < 3601
+    assert 3600 <= time.monotonic() - began < 3603  # the memory transport looks for messages once a second

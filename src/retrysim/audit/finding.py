@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What a finding is about; the words are those of ``--json`` and ``--fail-if``."""
 
     LOST = "lost"  # what the policy does not outlive
     EDGE = "edge"  # the last try falls on the end of a window
     HERD = "herd"  # all copies come back in one instant, for ever
     VISIBILITY = "visibility-timeout"  # a delay passes the time after which the broker delivers again
-    CONSUMER_TIMEOUT = "consumer-timeout"  # a delay passes the time after which RabbitMQ closes the channel
+    CONSUMER_TIMEOUT = "consumer-timeout"  # a message stays unacked for longer than RabbitMQ waits
+    DELIVERY_LIMIT = "delivery-limit"  # a quorum queue drops the message of a task whose pool process dies each time
     EXPIRES = "expires"  # the message expires while it waits
     TIME_LIMIT = "time-limit"  # a body that is killed is not retried
     NO_EFFECT = "no-effect"  # a setting that Celery reads and does not use
@@ -25,8 +26,8 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class AuditFinding:
     """One sentence; it does not begin with the task's name, so that equal ones can be told together."""
 
-    kind: Kind
+    kind: FindingKind
     text: str

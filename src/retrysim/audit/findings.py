@@ -6,25 +6,25 @@ from collections.abc import Iterator
 
 from retrysim.audit.broker_facts import BrokerFacts
 from retrysim.audit.chain import WINDOWS_NS, Coverage, Spread
-from retrysim.audit.finding import Finding, Kind
+from retrysim.audit.finding import AuditFinding, FindingKind
 from retrysim.audit.settings import RetrySettings
 from retrysim.durations import MILLISECOND, MINUTE, SECOND, format_duration
 
 _WORDS = {1: "once", 2: "twice"}
 
 
-def played_findings(coverage: Coverage, settings: RetrySettings, broker: BrokerFacts) -> Iterator[Finding]:
+def played_findings(coverage: Coverage, settings: RetrySettings, broker: BrokerFacts) -> Iterator[AuditFinding]:
     """What follows from the attempts that Celery made."""
     yield _lost(coverage)
     for edge_ns in coverage.edges_ns():
-        yield Finding(kind=Kind.EDGE, text=_EDGE.format(window=format_duration(edge_ns)))
+        yield AuditFinding(kind=FindingKind.EDGE, text=_EDGE.format(window=format_duration(edge_ns)))
     if coverage.endless and coverage.span.is_one:
-        yield Finding(kind=Kind.HERD, text=_HERD.format(delay=shown(coverage.longest_delay_ns)))
+        yield AuditFinding(kind=FindingKind.HERD, text=_HERD.format(delay=shown(coverage.longest_delay_ns)))
     yield from _broker(coverage.longest_delay_ns, broker)
     if "REVOKED" in coverage.states:
-        yield Finding(kind=Kind.EXPIRES, text=_EXPIRES.format(expires=settings.expires))
+        yield AuditFinding(kind=FindingKind.EXPIRES, text=_EXPIRES.format(expires=settings.expires))
     if settings.time_limit and coverage.retries_at_all:
-        yield Finding(kind=Kind.TIME_LIMIT, text=_time_limit(settings))
+        yield AuditFinding(kind=FindingKind.TIME_LIMIT, text=_time_limit(settings))
 
 
 _EDGE = (
@@ -35,15 +35,17 @@ _HERD = "every refused copy comes back in the same instant, every {delay}, and n
 _EXPIRES = "expires={expires} is not renewed by a retry: the message expires while it waits, and ends as REVOKED"
 
 
-def _lost(coverage: Coverage) -> Finding:
+def _lost(coverage: Coverage) -> AuditFinding:
     if coverage.endless:
-        return Finding(kind=Kind.LOST, text="retries without end: no outage is too long for it, none ends in FAILURE")
+        return AuditFinding(
+            kind=FindingKind.LOST, text="retries without end: no outage is too long for it, none ends in FAILURE"
+        )
     end = " or ".join(coverage.states)
     if not coverage.retries_at_all:
-        return Finding(kind=Kind.LOST, text=f"not retried: the first error ends it in {end}")
-    times = _times(coverage.retries)
-    text = f"retries {times} within {span_text(coverage.span)}, then ends in {end}: {_losses(coverage)}"
-    return Finding(kind=Kind.LOST, text=text)
+        return AuditFinding(kind=FindingKind.LOST, text=f"not retried: the first error ends it in {end}")
+    retries, span = _retries(coverage.retries), span_text(coverage.span)
+    text = f"retries {retries} within {span}, then ends in {end}: {_losses(coverage)}"
+    return AuditFinding(kind=FindingKind.LOST, text=text)
 
 
 def _losses(coverage: Coverage) -> str:
@@ -60,18 +62,14 @@ def _losses(coverage: Coverage) -> str:
     return ", ".join([*parts[:1], *(part.replace("a window", "one", 1) for part in parts[1:])])
 
 
-def _broker(delay_ns: int, broker: BrokerFacts) -> Iterator[Finding]:
+def _broker(delay_ns: int, broker: BrokerFacts) -> Iterator[AuditFinding]:
     delay = shown(delay_ns)
     if broker.visibility_ns is not None and delay_ns > broker.visibility_ns:
         default = f"{broker.kind}'s default" if broker.is_default else "broker_transport_options"
         timeout = f"the visibility timeout of {format_duration(broker.visibility_ns)} ({default})"
         after = "the waiting message is delivered again, and the task runs more than once"
         text = f"a delay of {delay} passes {timeout}: {after}"
-        yield Finding(kind=Kind.VISIBILITY, text=text)
-    if broker.consumer_timeout_ns is not None and delay_ns > broker.consumer_timeout_ns:
-        timeout = f"RabbitMQ's consumer_timeout of {format_duration(broker.consumer_timeout_ns)}"
-        text = f"a delay of {delay} passes {timeout}: the channel is closed, and all that waits is delivered again"
-        yield Finding(kind=Kind.CONSUMER_TIMEOUT, text=text)
+        yield AuditFinding(kind=FindingKind.VISIBILITY, text=text)
 
 
 def _time_limit(settings: RetrySettings) -> str:
@@ -82,9 +80,9 @@ def _time_limit(settings: RetrySettings) -> str:
     return text
 
 
-def settings_findings(settings: RetrySettings, coverage: Coverage | None) -> Iterator[Finding]:
+def settings_findings(settings: RetrySettings, coverage: Coverage | None) -> Iterator[AuditFinding]:
     """Settings that Celery reads and that change nothing (``celery/app/autoretry.py``)."""
-    yield from (Finding(kind=Kind.NO_EFFECT, text=text) for text in _without_effect(settings))
+    yield from (AuditFinding(kind=FindingKind.NO_EFFECT, text=text) for text in _without_effect(settings))
     if settings.is_automatic and settings.backoff and coverage is not None:
         yield from _clipped(settings, coverage)
 
@@ -93,14 +91,14 @@ def _without_effect(settings: RetrySettings) -> Iterator[str]:
     backoff_names = sorted(settings.given & {"retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs"})
     if not settings.is_automatic:
         if backoff_names:
-            yield f"{_and(backoff_names)} without autoretry_for: Celery reads them for automatic retries only"
+            yield f"{words_and(backoff_names)} without autoretry_for: Celery reads them for automatic retries only"
         return
     if settings.backoff:
         yield from _overruled_by_backoff(settings)
     else:
         names = sorted(settings.given & {"retry_backoff_max", "retry_jitter"})
         if names:
-            yield f"{_and(names)} without retry_backoff: the delay is fixed"
+            yield f"{words_and(names)} without retry_backoff: the delay is fixed"
     yield from _overruled_most(settings)
 
 
@@ -117,14 +115,14 @@ def _overruled_by_backoff(settings: RetrySettings) -> Iterator[str]:
 def _overruled_most(settings: RetrySettings) -> Iterator[str]:
     if "max_retries" not in settings.retry_kwargs:
         return
-    told = settings.retry_kwargs["max_retries"]
-    if told is None:
+    given = settings.retry_kwargs["max_retries"]
+    if given is None:
         yield f"retry_kwargs['max_retries']=None says nothing: the task's max_retries={settings.max_retries} counts"
-    elif "max_retries" in settings.given and told != settings.max_retries:
-        yield f"max_retries={settings.max_retries} on the task: retry_kwargs['max_retries']={told} counts"
+    elif "max_retries" in settings.given and given != settings.max_retries:
+        yield f"max_retries={settings.max_retries} on the task: retry_kwargs['max_retries']={given} counts"
 
 
-def _clipped(settings: RetrySettings, coverage: Coverage) -> Iterator[Finding]:
+def _clipped(settings: RetrySettings, coverage: Coverage) -> Iterator[AuditFinding]:
     """A backoff is clipped from the first retry whose delay would be longer than its maximum."""
     retries = coverage.retries.most
     clipped = [number for number in range(retries) if settings.factor * 2**number > settings.backoff_max]
@@ -135,7 +133,7 @@ def _clipped(settings: RetrySettings, coverage: Coverage) -> Iterator[Finding]:
     text = (
         f"retry_backoff_max={settings.backoff_max}{origin}: from retry {clipped[0] + 1} on the backoff stays at {most}"
     )
-    yield Finding(kind=Kind.CLIPPED, text=text)
+    yield AuditFinding(kind=FindingKind.CLIPPED, text=text)
 
 
 def percent(share: float) -> str:
@@ -158,11 +156,15 @@ def shown(ns: int) -> str:
     return format_duration((ns + step // 2) // step * step)
 
 
-def _times(retries: Spread) -> str:
-    if retries.is_one:
-        return _WORDS.get(retries.least, f"{retries.least} times")
-    return f"{retries.least} to {retries.most} times"
+def times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return _WORDS.get(number, f"{number} times")
 
 
-def _and(names: list[str]) -> str:
+def _retries(retries: Spread) -> str:
+    return times(retries.least) if retries.is_one else f"{retries.least} to {retries.most} times"
+
+
+def words_and(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

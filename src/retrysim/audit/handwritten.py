@@ -25,13 +25,13 @@ class RetryCall:
     why_not: str = ""
     options: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
-    def told(self, task: Any) -> dict[str, Any]:
+    def arguments(self, task: Any) -> dict[str, Any]:
         """The keyword arguments, as they are for the request that the task runs now."""
         return {name: option(task) for name, option in self.options.items()}
 
     def refuse(self, task: Any, error: type[BaseException]) -> None:
         """Do what the body does where this call stands."""
-        raise task.retry(exc=error(), **self.told(task))
+        raise task.retry(exc=error(), **self.arguments(task))
 
 
 def retry_calls(task: Any) -> tuple[RetryCall, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -14,14 +13,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def in_processes(function: Callable[..., T], *arguments: Sequence[Any], jobs: int) -> Iterator[T]:
-    """``map``, in ``jobs`` processes: the results come in the order of the arguments."""
-    if jobs <= 1 or len(arguments[0]) <= 1:
+    """``map``, in ``jobs`` processes, if this one may have children: the results come in the order of the arguments."""
+    if jobs <= 1 or len(arguments[0]) <= 1 or multiprocessing.current_process().daemon:
         yield from map(function, *arguments)
         return
     with ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_begin, initargs=(list(sys.path),)) as pool:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrysim.audit.chain import Coverage
-from retrysim.audit.finding import Finding
+from retrysim.audit.finding import AuditFinding
 from retrysim.audit.handwritten import RetryCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PolicyRow:
     """One line of the table: a retry policy. A body with several calls of ``retry`` has several."""
 
     label: str
     coverage: Coverage | None
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
     def as_json(self) -> dict[str, Any]:
         played = None if self.coverage is None else self.coverage.as_json()
@@ -26,21 +26,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskReport:
-    """One task. ``way`` is how it retries: ``automatic``, ``by hand``, or ``none``."""
+    """One task. ``way`` is how it retries: ``automatic``, ``by hand``, ``none``, or ``unread`` where its own
+    code raised when it was read."""
 
     name: str
     way: str
-    rows: tuple[Row, ...]
-    findings: tuple[Finding, ...]
+    rows: tuple[PolicyRow, ...]
+    findings: tuple[AuditFinding, ...]
     by_hand: tuple[RetryCall, ...]
     not_run: tuple[str, ...]
 
     @property
     def retries(self) -> bool:
-        return self.way != "none"
+        return self.way not in ("none", "unread")
 
     @property
-    def all_findings(self) -> tuple[Finding, ...]:
+    def all_findings(self) -> tuple[AuditFinding, ...]:
         return (*self.findings, *(finding for row in self.rows for finding in row.findings))
 
     def as_json(self) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class AppReport:
     app: str
     seed: int
     tasks: tuple[TaskReport, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     versions: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
@@ -75,5 +76,5 @@ class AppReport:
         }
 
 
-def _finding_as_json(finding: Finding) -> dict[str, str]:
+def _finding_as_json(finding: AuditFinding) -> dict[str, str]:
     return {"kind": finding.kind.value, "text": finding.text}

@@ -40,13 +40,30 @@ class RetrySettings:
     @property
     def most_retries(self) -> int | None:
         """How many retries Celery allows; ``None`` is without end. A ``None`` in ``retry_kwargs`` says nothing."""
-        told: int | None = self.retry_kwargs.get("max_retries")
-        return self.max_retries if told is None else told
+        given: int | None = self.retry_kwargs.get("max_retries")
+        return self.max_retries if given is None else given
 
     @property
     def factor(self) -> int:
         """What the backoff begins with, in seconds: Celery cuts it down to a whole number, at least 1."""
         return int(max(1.0, self.backoff))
+
+
+#: Those of a task that cannot be read.
+NO_SETTINGS = RetrySettings(
+    autoretry_for=(),
+    dont_autoretry_for=(),
+    retry_kwargs={},
+    backoff=0.0,
+    backoff_max=0,
+    jitter=False,
+    max_retries=None,
+    default_retry_delay=0,
+    expires=None,
+    soft_time_limit=None,
+    time_limit=None,
+    given=frozenset(),
+)
 
 
 def read_settings(task: Any, app: Any) -> RetrySettings:

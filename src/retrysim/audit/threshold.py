@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from retrysim.audit.chain import Coverage
-from retrysim.audit.finding import Kind
+from retrysim.audit.finding import FindingKind
 from retrysim.audit.findings import percent, shown
 from retrysim.audit.report import AppReport, TaskReport
 from retrysim.durations import format_duration, parse_duration
@@ -24,13 +24,18 @@ _EXPECTED = (
     "'span < 15 minutes', or a kind of finding"
 )
 
+#: What can happen to the message of a task that is never retried, too.
+_OF_ANY_TASK = frozenset({FindingKind.CONSUMER_TIMEOUT, FindingKind.DELIVERY_LIMIT})
+_SHARE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(%)?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
     """``text`` is how it was written; one of ``kind`` and ``crosses`` judges."""
 
     text: str
-    kind: Kind | None = None
+    kind: FindingKind | None = None
     crosses: Callable[[Coverage], str | None] | None = None
 
     def crossed_by(self, report: AppReport) -> Iterator[str]:
@@ -38,7 +43,7 @@ class Threshold:
         if self.kind is not None:
             yield from (self._line(report.app, one.text) for one in report.findings if one.kind is self.kind)
         for task in report.tasks:
-            if task.retries:
+            if task.retries or self.kind in _OF_ANY_TASK:
                 yield from (self._line(task.name, what) for what in self._crossings(task))
 
     def _crossings(self, task: TaskReport) -> Iterator[str]:
@@ -54,11 +59,11 @@ class Threshold:
 
 def parse_threshold(text: str) -> Threshold:
     """Raises ``InputError`` for what is no threshold."""
-    if text.strip() in list(Kind):
-        return Threshold(text=text, kind=Kind(text.strip()))
+    if text.strip() in list(FindingKind):
+        return Threshold(text=text, kind=FindingKind(text.strip()))
     match = _COMPARISON.fullmatch(text)
     if match is None:
-        raise InputError(f"--fail-if {text!r}: {_EXPECTED}{did_you_mean(text, [kind.value for kind in Kind])}")
+        raise InputError(f"--fail-if {text!r}: {_EXPECTED}{did_you_mean(text, [kind.value for kind in FindingKind])}")
     crosses = _SIGNS[match["sign"]]
     try:
         return Threshold(text=text, crosses=_judge(match["metric"], match["window"], match["value"], crosses))
@@ -107,17 +112,14 @@ def _retries(bound: int, crosses: Callable[[float, float], bool]) -> Callable[[C
 def _share(text: str) -> float:
     """``10%`` or ``0.1``."""
     number = text.strip()
-    try:
-        share = float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
-    except ValueError:
-        share = -1
+    match = _SHARE.fullmatch(number)
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1
     if not 0 <= share <= 1:
         raise ValueError(f"{number!r} is no share: expected one such as 10%")
     return share
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text.strip()!r} is no number of retries: expected a whole number") from None
+    if not _WHOLE.fullmatch(text.strip()):
+        raise ValueError(f"{text.strip()!r} is no number of retries: expected a whole number")
+    return int(text)

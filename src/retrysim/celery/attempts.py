@@ -16,8 +16,6 @@ from weakref import WeakKeyDictionary
 class RunsTasks(Protocol):
     """A process of the simulation."""
 
-    host: object
-
     @property
     def gone(self) -> bool: ...
 
@@ -42,21 +40,31 @@ class Attempts:
         self._begun[task_id] += 1
         return self._begun[task_id]
 
-    def begin(self, request: Any, number: int, worker: str, process: RunsTasks | None) -> None:
+    def begin(self, request: Any, task_id: str, number: int, worker: str, process: RunsTasks | None) -> None:
         """Note that an attempt runs with this request, in this process (``None``: nobody knows)."""
-        self._of_request[request] = number
+        if request is not None:  # one that a child of the machine has
+            self._of_request[request] = number
         if process is not None:
-            self._running[request.id].append(_Running(number=number, worker=worker, process=process))
+            self._running[task_id].append(_Running(number=number, worker=worker, process=process))
 
     def of(self, request: Any) -> int | None:
         """The number of the attempt that runs with this request, if one does."""
         return None if request is None else self._of_request.get(request)
 
     def ended(
-        self, request: Any, task_id: str, worker: str, teller: RunsTasks | None, *, running: bool = False
+        self,
+        request: Any,
+        task_id: str,
+        worker: str,
+        teller: RunsTasks | None,
+        *,
+        running: bool = False,
+        number: int | None = None,
     ) -> int | None:
-        """The attempt that an outcome ends: that of the request; else the one that ``teller`` must speak of, if any."""
-        number = self.of(request)
+        """The attempt that an outcome ends: that of the request, or the ``number`` that is known already; else the one
+        that ``teller`` must speak of, if any.
+        """
+        number = number or self.of(request)
         if number is None:
             of_worker = [one for one in self._running[task_id] if one.worker == worker]
             ended = [one for one in of_worker if one.process is teller or one.process.gone]

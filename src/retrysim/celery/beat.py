@@ -1,21 +1,21 @@
 """A simulated beat: Celery's own ``Service`` and scheduler in a process whose waits keep no run alive.
 
-A beat has something to do for ever, so it must not be what a run waits for: ``run()`` ends when all else is idle, and
+A beat always has something to do, so a run must not wait for it: ``run()`` ends when everything else is idle, and
 what would be due later is not sent. ``run_for("30 days")`` and ``run(until=...)`` let it tick that long.
 """
 
 from __future__ import annotations
 
 import inspect
+from signal import SIGINT, SIGTERM
+from types import FrameType
 from typing import Any
 
 from celery import beat
 from celery.utils.imports import symbol_by_name
 
-from retrysim.celery.hosting import Broker
-from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.errors import InputError
-from retrysim.kernel import Environment, Process
+from retrysim.kernel import Environment, Host, Role
 
 #: The least that a wait can be, in seconds: one step of the clock.
 _STEP = 1e-6
@@ -24,13 +24,14 @@ _STEP = 1e-6
 class Beat:
     """One beat of the simulation. What it remembers of each entry's last run survives ``restart()``, as in its file."""
 
-    def __init__(self, app: Any, environment: Environment, broker: Broker, globals_of: ProcessGlobals) -> None:
+    #: that of its host, and so of its machine
+    name = "beat"
+
+    def __init__(self, app: Any, environment: Environment) -> None:
         self.app = app
         self._environment = environment
-        self._broker = broker
-        self._globals = globals_of
         self._file: dict[str, Any] = {}
-        self._process: Process | None = None
+        self._host: Host | None = None
         self.service: Any = None
 
     def __repr__(self) -> str:
@@ -39,39 +40,44 @@ class Beat:
     @property
     def stopped(self) -> bool:
         """Whether it ticks no more."""
-        return self._process is None
+        return self._host is None
 
     def start(self) -> None:
         """Start it; it ticks from the next run on."""
         if not self.stopped:
             raise InputError("this beat is running: stop() or kill() it before restart()")
-        self._globals.start(self)
+        host = Host(self._environment, self.name, role=Role.BEAT, end=self._end)
+        host.handlers.update(dict.fromkeys((SIGTERM, SIGINT), _exit))  # celery.apps.beat, which then syncs
         thread = self._environment.new_thread("beat")
-        with self._globals.inside(self), self._environment.standpoint.on(thread):
+        with self._environment.context.on(thread, host):
             self.service = self._make_service()
             self.service.scheduler  # noqa: B018 - made now: an entry that is wrong is an error here
-        self._process = self._environment.spawn(self._run, name="beat", daemon=True, host=self, thread=thread)
+        host.main = self._environment.spawn(self._run, name="beat", daemon=True, host=host, thread=thread)
+        self._host = host
 
     restart = start
 
     def stop(self) -> None:
         """SIGTERM: it writes down when each entry last ran, and ends."""
-        if self._process is not None:
-            self._environment.interrupt(self._process, SystemExit())
+        if self._host is not None:
+            assert self._host.main is not None
+            self._environment.interrupt(self._host.main, SystemExit())
             self._environment.run(until=lambda: self.stopped)
 
     def kill(self) -> None:
         """SIGKILL: what it has not written down since the last time, three minutes ago at most, is forgotten."""
-        if self._process is not None:
-            self._process = None
-            self._environment.abandon_host(self)
-            self._broker.drop(self)
+        if self._host is not None:
+            self._environment.kill(self._host)
+            self._host = None
+
+    def _end(self, _status: int) -> None:
+        self._environment.intervene(self.kill)
 
     def _run(self) -> None:
         try:
             self.service.start()
         finally:
-            self._process = None
+            self._host = None
 
     def _make_service(self) -> Any:
         # `inspect ping` is answered by a thread of beat's own, which has no place here.
@@ -85,6 +91,10 @@ class Beat:
             bases = (_ComparesOnce, *bases)
         entry = type(own.Entry.__name__, (_Ordered, own.Entry), {})
         return type(own.__name__, bases, {"Entry": entry, "persistence": _Disk(self._file)})
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit
 
 
 class _OnTheKernel(beat.Scheduler):  # type: ignore[misc]

@@ -1,4 +1,8 @@
-"""Which kinds of broker are simulated, and which of them stands in for an app's own."""
+"""Which kinds of broker are simulated, and which of them stands in for an app's own.
+
+A kind is ``memory``, ``redis``, ``rabbitmq``, ``rabbitmq:4.0`` or ``rabbitmq:4.0?consumer_timeout=2h``, or a
+``RabbitMQ`` with its options.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +10,60 @@ from typing import Any
 
 from retrysim.celery.hosting import Broker
 from retrysim.celery.memory import MemoryBroker
-from retrysim.celery.result_weather import ResultWeather
+from retrysim.celery.result_conditions import ResultConditions
 from retrysim.errors import AppError, Unsupported
 from retrysim.faults import Rules
-from retrysim.kernel import Environment
+from retrysim.network import Network
+from retrysim.rabbitmq import NEWEST, VERSIONS, RabbitMQ
 
-#: kombu's name of a transport → the kind that stands in for it. RabbitMQ's queues are played in memory.
-_KINDS = {
+#: What is simulated, by its name or by its name with options.
+BrokerKind = str | RabbitMQ
+
+#: kombu's name of a transport → the kind that stands in for it.
+KINDS = {
     "memory": "memory",
     "redis": "redis",
     "rediss": "redis",
     "sentinel": "redis",
-    "amqp": "memory",
-    "amqps": "memory",
-    "pyamqp": "memory",
-    "librabbitmq": "memory",
+    "amqp": "rabbitmq",
+    "amqps": "rabbitmq",
+    "pyamqp": "rabbitmq",
+    "librabbitmq": "rabbitmq",
 }
 
 
-def known_kind(name: str) -> str:
-    """The name itself, if such a broker is simulated; else ``Unsupported``."""
-    if name not in ("memory", "redis"):
-        raise Unsupported(f"broker={name!r}: this version simulates two kinds of broker; write 'memory' or 'redis'")
-    return name
+def known_kind(kind: BrokerKind) -> BrokerKind:
+    """The kind itself, if such a broker is simulated. Raises ``Unsupported``, or ``InputError`` for its version."""
+    if isinstance(kind, RabbitMQ) or kind in ("memory", "redis", "rabbitmq"):
+        return kind
+    if kind.startswith("rabbitmq:"):
+        return RabbitMQ.parse(kind)
+    raise Unsupported(
+        f"broker={kind!r}: this version simulates three kinds of broker; write 'memory', 'redis' or 'rabbitmq' "
+        f"(or 'rabbitmq:{NEWEST}', a version: {', '.join(VERSIONS)})"
+    )
 
 
 def kind_of_broker(app: Any) -> str:
     """What stands in for the broker that an app's own URL names. Raises ``AppError`` where nothing does."""
     transport = app.connection_for_write().transport_cls
-    if transport not in _KINDS:
+    if transport not in KINDS:
         raise AppError(
-            f"the app {app.main!r} has a broker of the kind {transport!r}, which is not simulated (redis and memory "
-            "are, and RabbitMQ is played in memory). Say what is to stand in for it: Simulation(broker='memory'), or "
+            f"the app {app.main!r} has a broker of the kind {transport!r}, which is not simulated (redis, rabbitmq "
+            "and memory are). Say what is to stand in for it: Simulation(broker='memory'), or "
             "broker: memory in a scenario"
         )
-    return _KINDS[transport]
+    return KINDS[transport]
 
 
-def make_broker(kind: str, environment: Environment, rules: Rules, weather: ResultWeather) -> Broker:
+def make_broker(kind: BrokerKind, network: Network, rules: Rules, conditions: ResultConditions) -> Broker:
     """The simulated broker of a known kind."""
     if kind == "memory":
-        return MemoryBroker(environment, rules, weather)
-    from retrysim.celery.redis import RedisBroker  # only who wants it pays for importing redis-py and fakeredis
+        return MemoryBroker(network.environment, rules, conditions)
+    if kind == "redis":
+        from retrysim.celery.redis import RedisBroker  # only who wants it pays for importing redis-py and fakeredis
 
-    return RedisBroker(environment, rules, weather)
+        return RedisBroker(network, rules, conditions)
+    from retrysim.celery.rabbitmq import RabbitMQBroker
+
+    return RabbitMQBroker(network, rules, conditions, kind if isinstance(kind, RabbitMQ) else RabbitMQ())

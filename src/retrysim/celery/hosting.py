@@ -10,7 +10,9 @@ import os
 import random
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -20,13 +22,17 @@ import celery.canvas
 import kombu.common
 from celery import Celery, _state, result
 from celery.app.trace import reset_worker_optimizations
+from celery.app.utils import Settings
 from celery.backends.base import DisabledBackend
+from greenlet import greenlet
 from kombu import pools, transport
 
+from retrysim.celery.forked import share_results
+from retrysim.celery.own_results import own_results
+from retrysim.celery.own_tasks import register_own_tasks
 from retrysim.celery.process_globals import ProcessGlobals
-from retrysim.celery.result_weather import ResultWeather
+from retrysim.celery.result_conditions import ResultConditions
 from retrysim.celery.results import ResultStore
-from retrysim.errors import AppError
 from retrysim.kernel import Environment
 from retrysim.undo import UndoStack
 
@@ -38,6 +44,12 @@ _BEATING_THE_CONFIG = (
     "CELERY_RESULT_BACKEND",
 )
 
+#: What ``celery.app.amqp.AMQP`` computes from the configuration.
+_CACHED_BY_AMQP = (
+    *("queues", "default_queue", "router", "_rtable", "default_exchange", "utc"),
+    *("send_task_message", "create_task_message", "_event_dispatcher"),
+)
+
 _prepared: WeakSet[Celery] = WeakSet()
 
 
@@ -45,6 +57,8 @@ class Broker(Protocol):
     """A simulated broker: a kombu transport class, by the name that stands before its URL's colon."""
 
     name: str
+    #: what people call it
+    kind: str
     transport: Any
     #: the kind of pool that its workers run tasks in
     pool: Any
@@ -52,10 +66,14 @@ class Broker(Protocol):
     changed: Any
     #: what lies between its clients and it, and can be cut; ``None`` for what needs no connection
     network: Any
+    #: how long its program takes from its end until it takes connections again
+    boot_ns: int
     #: task id -> the queues that its message was put into, until the sending is noted
     routed: dict[str, list[str]]
     #: what storing a result meets
-    weather: ResultWeather
+    conditions: ResultConditions
+    #: what ``sim.notes`` says of its part of the run
+    notes: list[str]
 
     def connect(self, undo: UndoStack) -> None:
         """Replace what it has to in kombu and Celery, until ``undo`` is unwound."""
@@ -66,11 +84,11 @@ class Broker(Protocol):
         ...
 
     def results(self, app: Any) -> Callable[[], Any] | None:
-        """What makes the app's result backend, one for each process; ``None`` for the simulation's own store."""
+        """What makes the app's result backend, one for each process, if this server stores the app's results."""
         ...
 
-    def drop(self, host: object) -> None:
-        """A worker was killed: its connections break."""
+    def stop(self, *, lose_data: bool) -> None:
+        """The server stops: what it does not keep is gone."""
         ...
 
     def waiting(self) -> dict[str, list[str]]:
@@ -85,10 +103,20 @@ class Broker(Protocol):
 def prepare(app: Any) -> None:
     """Import the app's task modules and evaluate its lazy tasks: before time is frozen, so that they see real dates."""
     app.loader.import_default_modules()
+    register_own_tasks(app)
     app.finalize()
-    for task in app.tasks.values():
-        task.backend  # noqa: B018 - evaluates what is lazy
+    with looked_at(app):
+        for task in app.tasks.values():
+            task.backend  # noqa: B018 - evaluates what is lazy
     _prepared.add(app)
+
+
+@contextmanager
+def looked_at(app: Any) -> Iterator[None]:
+    """A block in which the app's own result backend may be made: it makes no tables, so it needs no database yet."""
+    with UndoStack() as undo:
+        overlay_config(undo, app, {"database_create_tables_at_setup": False})
+        yield
 
 
 def is_prepared(app: Any) -> bool:
@@ -108,27 +136,17 @@ def borrow(
     """Let ``app`` publish to ``broker`` and store its results in the simulation, until ``undo`` is unwound."""
     for variable in _BEATING_THE_CONFIG:
         undo.remove_item(os.environ, variable)
-    _check(app, always_eager)
-    serve_transport(undo, broker, broker.name)
-    disabled, make_results = isinstance(app.backend, DisabledBackend), broker.results(app)
-    autoexpires = app.backend.supports_autoexpire
-    _overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
+    disabled = isinstance(app.backend, DisabledBackend)
+    make_results = own_results(app, environment, broker.conditions) or broker.results(app)
+    original = app.backend
+    overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
     _fresh_caches(undo, app, processes)
     if make_results is not None:
         app._backend_cache = make_results()
-        processes.add(app, "_backend_cache", make_results)
+        processes.add_name(app, "_backend_cache", make_results)
     elif not disabled:
-        app._backend_cache = ResultStore(app, environment, broker.weather, supports_autoexpire=autoexpires)
-    _become_current(undo, app)
-
-
-def _check(app: Any, always_eager: bool) -> None:
-    if app.conf.task_always_eager and not always_eager:
-        raise AppError(
-            f"the app {app.main!r} has task_always_eager = True: its tasks run inside delay(), so no worker, no wait "
-            "and no retry is left to simulate. Set task_always_eager = False for the simulation "
-            "(to see what it does: celery: always_eager)"
-        )
+        app._backend_cache = ResultStore(app, environment, broker.conditions, in_place_of=original)
+        share_results(environment.faces, app._backend_cache)
 
 
 def serve_transport(undo: UndoStack, broker: Broker, name: str) -> None:
@@ -137,10 +155,10 @@ def serve_transport(undo: UndoStack, broker: Broker, name: str) -> None:
     undo.set_item(transport._transport_cache, name, broker.transport)
 
 
-def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:
+def overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None:
     """Lay a map over the app's configuration; what a test sets in ``app.conf`` meanwhile is the test's own affair."""
-    conf = app.conf
-    layer = in_each_spelling(app, settings)
+    conf = app.conf.finalize()
+    layer = _Layer(in_each_spelling(app, settings))
     conf.maps.insert(0, layer)
     # A worker that starts adds its task modules to what is included.
     undo.set_item(conf.changes, "include", conf.changes.get("include", conf.include))
@@ -149,6 +167,27 @@ def _overlay_config(undo: UndoStack, app: Any, settings: dict[str, Any]) -> None
         conf.maps[:] = [one for one in conf.maps if one is not layer]
 
     undo.then(take_off)
+
+
+class _Layer(dict[str, Any]):
+    """What is laid over an app's configuration."""
+
+
+def list_settings_of_the_apps_own(undo: UndoStack) -> None:
+    """Let ``inspect conf`` and ``celery report`` list what the app itself has set, until ``undo`` is unwound."""
+    real = Settings.table
+
+    @wraps(real)
+    def table(conf: Any, *args: Any, **options: Any) -> Any:
+        conf.finalize()
+        before = conf.maps
+        vars(conf)["maps"] = [one for one in before if not isinstance(one, _Layer)]
+        try:
+            return real(conf, *args, **options)
+        finally:
+            vars(conf)["maps"] = before
+
+    undo.set_attribute(Settings, "table", table)
 
 
 def in_each_spelling(app: Any, settings: dict[str, Any]) -> dict[str, Any]:
@@ -167,34 +206,61 @@ def _fresh_caches(undo: UndoStack, app: Any, processes: ProcessGlobals) -> None:
     for name, value in (("_pool", None), ("_backend_cache", None), ("_local", threading.local())):
         undo.set_attribute(app, name, value)
     original = app.amqp
-    undo.set_attribute(app, "amqp", _fresh_amqp(original))
-    processes.add(app, "amqp", lambda: _fresh_amqp(original))
-    processes.add(app, "_pool", lambda: None)
+    undo.set_attribute(app, "amqp", fresh_amqp(original))
+    processes.add_name(app, "amqp", lambda: fresh_amqp(original))
+    processes.add_name(app, "_pool", lambda: None)
     undo.set_attribute(app.clock, "mutex", app.clock.mutex)  # an event loop replaces it for good
     for name in ("control", "events"):
         undo.set_attribute(app, name, None)
         del app.__dict__[name]
-    for group in (pools.connections, pools.producers):
-        undo.callback(_forget_new, group, frozenset(group))
+    forget_new_pools(undo)
     undo.callback(reset_worker_optimizations, app)
+    undo.callback(_forget_requests_of_the_dead, app)
+    fresh_tasks(undo, app)
+
+
+def fresh_tasks(undo: UndoStack, app: Any) -> None:
+    """Forget what the app's tasks have computed from its configuration; again when ``undo`` is unwound."""
     for task in app.tasks.values():
         undo.set_attribute(task, "__trace__", None)
-        if getattr(task, "_exec_options", None) is not None:
-            undo.set_attribute(task, "_exec_options", None)
+        undo.set_attribute(task, "_exec_options", None)
 
 
-def _fresh_amqp(original: Any) -> Any:
+def fresh_amqp(original: Any) -> Any:
+    """A copy that has computed nothing yet."""
     amqp = copy.copy(original)
-    for cached in ("queues", "router", "send_task_message", "_rtable"):
+    for cached in _CACHED_BY_AMQP:
         amqp.__dict__.pop(cached, None)
     amqp._producer_pool = None
     return amqp
 
 
+def forget_new_pools(undo: UndoStack) -> None:
+    """When ``undo`` is unwound, take the pools of our brokers out of kombu's global groups, which are keyed by URLs.
+
+    Their size is kombu's global, too, and an app sets it (``broker_pool_limit``).
+    """
+    undo.callback(_limit_pools, pools.get_limit())
+    for group in (pools.connections, pools.producers):
+        undo.callback(_forget_new, group, frozenset(group))
+
+
+def _limit_pools(limit: int | None) -> None:
+    with suppress(RuntimeError):  # a pool of the test's own is in use, and keeps its size
+        pools.set_limit(limit)
+
+
 def _forget_new(group: dict[Any, Any], before: frozenset[Any]) -> None:
-    """Take the pools of our broker out of kombu's global groups (which are keyed by a hash of the connection)."""
     for key in [key for key in group if key not in before]:
         dict.pop(group, key)
+
+
+def _forget_requests_of_the_dead(app: Any) -> None:
+    """Celery keeps by the greenlet which task runs in it; one that was killed never took its own off the stack."""
+    stacks = [_state._task_stack, *(task.request_stack for task in app.tasks.values())]
+    for storage in (getattr(getattr(stack, "_local", None), "__storage__", {}) for stack in stacks):
+        for ident in [ident for ident in storage if isinstance(ident, greenlet) and ident.dead]:
+            del storage[ident]
 
 
 def draw_task_ids(undo: UndoStack, stream: random.Random) -> None:
@@ -214,6 +280,7 @@ def joins_block_in_workers_only(undo: UndoStack, environment: Environment) -> No
     undo.set_attribute(result, "task_join_will_block", lambda: in_worker() and not outside())
 
 
-def _become_current(undo: UndoStack, app: Any) -> None:
+def become_current(undo: UndoStack, app: Any) -> None:
+    """Let it be the app of shared tasks, until ``undo`` is unwound."""
     undo.set_attribute(_state._tls, "current_app", app)
     undo.set_attribute(_state, "default_app", app)

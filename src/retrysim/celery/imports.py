@@ -7,7 +7,8 @@ that give it different values each get an app of their own.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from celery import _state
 from retrysim.celery.finding import explain_import_error, find_app
 from retrysim.celery.hosting import prepare
 from retrysim.errors import AppError
+from retrysim.outside import nothing_real
+from retrysim.project import project_around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +39,32 @@ class _Imported:
         _state._on_app_finalizers -= self.finalizers
 
 
-def import_app(name: str, variables: Mapping[str, str]) -> Any:
-    """The app that ``celery -A`` would find, imported and finalised; raises ``AppError``."""
+def import_app(name: str, variables: Mapping[str, str], allowed: Iterable[str] | None = ()) -> Any:
+    """The app that ``celery -A`` would find, imported and finalised; raises ``AppError``.
+
+    Of databases, brokers and Redis servers its import reaches those that are ``allowed``, or with ``None`` any.
+    """
     imported = _imports().get(name)
     if imported is not None and dict(imported.variables) == dict(variables):
         return imported.app
     if imported is not None:
         imported.forget()
     before, finalizers = frozenset(sys.modules), frozenset(_state._on_app_finalizers)
-    app = find_app(name)
-    try:
-        prepare(app)
-    except Exception as error:
-        raise AppError(explain_import_error(name, error)) from error
+    with nullcontext() if allowed is None else nothing_real(allowed):
+        app = find_app(name)
+        try:
+            prepare(app)
+        except Exception as error:
+            raise AppError(explain_import_error(name, error)) from error
     own = frozenset(module for module in sys.modules if module not in before and _is_own(sys.modules[module]))
     shared = frozenset(_state._on_app_finalizers) - finalizers
     _imports()[name] = _Imported(app=app, variables=dict(variables), modules=own, finalizers=shared)
     return app
+
+
+def import_audited(name: str) -> Any:
+    """The app of a command that runs nothing but what it is asked to: its import reaches what the project allows."""
+    return import_app(name, {}, project_around(Path.cwd()).of_simulation.get("allow", ()))
 
 
 @cache

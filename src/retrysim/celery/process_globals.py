@@ -9,24 +9,24 @@ simulated process, every reference to these objects is turned to that process's 
 from __future__ import annotations
 
 import pkgutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
 from importlib import import_module
-from types import FunctionType, ModuleType
+from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
 import celery.worker
 import kombu.asynchronous.hub
-from celery import _state, platforms
+from celery import _state
 from celery.app import trace
 from celery.utils.collections import LimitedSet
 from celery.worker import state
 from kombu import pools
 
-from retrysim.celery.signals import SignalTable
-from retrysim.undo import UndoStack
+from retrysim.kernel import Environment, Host, OwnState
+from retrysim.patches.asking_nothing import name_of
+from retrysim.patches.loaded import Findings, Loaded, loaded_modules
 
 #: The containers of ``celery.worker.state``, in any supported version.
 _CONTAINERS = (
@@ -49,94 +49,93 @@ _NAMES: tuple[tuple[Any, str, Any], ...] = (
     (_state, "default_app", None),
 )
 
-Get = Callable[[], Any]
-Set = Callable[[Any], None]
+#: Looked at by their type alone: whatever else is there may be a proxy that makes an app when it is asked.
+_METHODS = (MethodType, BuiltinMethodType, MethodWrapperType)
 
 
-class ProcessGlobals:
-    """The globals of every simulated process; ``None`` stands for the test's own."""
+class ProcessGlobals(OwnState):
+    """The globals of Celery and kombu, for each simulated process; the children of a pool have their worker's."""
 
-    def __init__(self) -> None:
-        self._places: list[tuple[Get, Set]] = []
-        self._values: dict[object, list[Any]] = {None: []}
-        self._fresh: list[Callable[[dict[int, Any]], Any]] = []
-        self._current: object = None
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
         self._originals = [getattr(state, name) for name in _CONTAINERS if hasattr(state, name)]
         self._originals += [trace._localized, pools.connections, pools.producers]
         self._all_total_count = state.all_total_count
         self._find_containers()
         for owner, name, new in _NAMES:
-            self.add(owner, name, partial(_same, new))
-        self.add(platforms, "signals", SignalTable)
+            self.add_name(owner, name, partial(_same, new))
 
-    def add(self, owner: Any, name: str, fresh: Callable[[], Any]) -> None:
+    def add_name(self, owner: Any, name: str, fresh: Callable[[], Any]) -> None:
         """Let ``owner.name`` be each process's own; ``fresh()`` is its value in a new one."""
-        self._add_place(lambda: getattr(owner, name), lambda value: setattr(owner, name, value), lambda _: fresh())
-        for process, values in self._values.items():
-            if process is not None and len(values) < len(self._places):
-                values.append(fresh())
+        self.add(lambda: getattr(owner, name), lambda value: setattr(owner, name, value), lambda _: fresh())
 
-    def connect(self, undo: UndoStack) -> None:
-        """When ``undo`` is unwound, the test's own values are back, whoever ran last."""
-        undo.then(lambda: self.enter(None))
+    def keeper(self, host: Host) -> Host:
+        return host.top
 
-    def start(self, process: object) -> None:
-        """Give a process new globals, as it has them when its interpreter starts."""
-        assert process is not self._current, "a process does not start itself"
-        own = {id(original): _emptied(original) for original in self._originals}
-        own[id(self._all_total_count)] = [0]
-        self._values[process] = [fresh(own) for fresh in self._fresh]
-
-    def enter(self, process: object) -> None:
-        """From here on every reference leads to the globals of this process."""
-        if process is self._current:
-            return
-        self._values[self._current] = [get() for get, _ in self._places]
-        for (_, put), value in zip(self._places, self._values[process], strict=True):
-            put(value)
-        self._current = process
-
-    @contextmanager
-    def inside(self, process: object) -> Iterator[None]:
-        """Run a block with the globals of a process, on the thread that asks."""
-        before, current_app = self._current, _state._tls.current_app
-        self.enter(process)
-        _state._tls.current_app = None
-        try:
-            yield
-        finally:
-            _state._tls.current_app = current_app
-            self.enter(before)
+    def _own(self, host: Host) -> dict[int, Any]:
+        """The containers of a host, by the ``id`` of the originals: one object, however many names lead to it."""
+        own: dict[int, Any] | None = host.own.get(_CONTAINERS)
+        if own is None:
+            own = host.own[_CONTAINERS] = {id(original): _emptied(original) for original in self._originals}
+            own[id(self._all_total_count)] = [0]
+        return own
 
     # -- finding the references ----------------------------------------------------------------------------------------
 
-    def _add_place(self, get: Get, put: Set, fresh: Callable[[dict[int, Any]], Any]) -> None:
-        self._places.append((get, put))
-        self._fresh.append(fresh)
-
     def _find_containers(self) -> None:
-        watched = {id(original) for original in self._originals}
-        for module in _celery_modules():
-            for name, value in list(vars(module).items()):
-                if id(value) in watched:
-                    self._watch_name(module, name, id(value))
-                elif isinstance(value, FunctionType) and value.__module__ == module.__name__:
-                    self._watch_defaults(value, watched)
+        _import_all()
+        loaded_modules().refresh()
+        watched = frozenset(map(id, self._originals))
+        for one, references in _findings(watched).all():
+            for name, original in references.names:
+                self._watch_name(one.module, name, original)
+            for function in references.functions:
+                self._watch_defaults(function)
 
     def _watch_name(self, module: ModuleType, name: str, original: int) -> None:
         namespace = vars(module)
-        self._add_place(
-            lambda: namespace[name], lambda value: namespace.__setitem__(name, value), lambda own: own[original]
+        self.add(
+            lambda: namespace[name],
+            lambda value: namespace.__setitem__(name, value),
+            lambda host: self._own(host)[original],
         )
 
-    def _watch_defaults(self, function: FunctionType, watched: set[int]) -> None:
+    def _watch_defaults(self, function: FunctionType) -> None:
         defaults = function.__defaults__ or ()
-        if any(id(_owner(value)) in watched for value in defaults):
-            self._add_place(
-                lambda: function.__defaults__,
-                lambda value: setattr(function, "__defaults__", value),
-                lambda own: tuple(_rebound(value, own) for value in defaults),
-            )
+        self.add(
+            lambda: function.__defaults__,
+            lambda value: setattr(function, "__defaults__", value),
+            lambda host: tuple(_rebound(value, self._own(host)) for value in defaults),
+        )
+
+
+@dataclass(slots=True)
+class _References:
+    """Where a module refers to the originals: names with the ``id`` of theirs, and functions with such defaults."""
+
+    names: list[tuple[str, int]] = field(default_factory=list)
+    functions: list[FunctionType] = field(default_factory=list)
+
+
+@lru_cache(2)
+def _findings(watched: frozenset[int]) -> Findings[_References]:
+    return Findings(partial(_search, watched))
+
+
+def _search(watched: frozenset[int], one: Loaded) -> _References | None:
+    if one.module is not pools and not one.name.startswith("celery."):
+        return None
+    found, own_name = _References(), name_of(one.module)
+    for name, value in list(one.names.items()):
+        if id(value) in watched:
+            found.names.append((name, id(value)))
+        elif type(value) is FunctionType and value.__module__ == own_name and _captures(value, watched):
+            found.functions.append(value)
+    return found if found.names or found.functions else None
+
+
+def _captures(function: FunctionType, watched: frozenset[int]) -> bool:
+    return any(id(_owner(default)) in watched for default in function.__defaults__ or ())
 
 
 def _same(value: Any) -> Any:
@@ -150,17 +149,9 @@ def _import_all() -> None:
         import_module(name)
 
 
-def _celery_modules() -> Iterator[ModuleType]:
-    _import_all()
-    yield pools
-    for name, module in list(sys.modules.items()):
-        if name.startswith("celery.") and isinstance(module, ModuleType):
-            yield module
-
-
 def _owner(value: Any) -> Any:
     """The object that a captured bound method belongs to; anything else is its own."""
-    return getattr(value, "__self__", value)
+    return value.__self__ if type(value) in _METHODS else value
 
 
 def _rebound(value: Any, own: dict[int, Any]) -> Any:

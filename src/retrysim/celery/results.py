@@ -12,14 +12,15 @@ from typing import Any
 from celery import states
 from celery.backends.base import KeyValueStoreBackend
 from celery.exceptions import TimeoutError as ResultTimeout
+from celery.result import ResultSet
 
-from retrysim.celery.result_weather import ResultWeather, WeatheredBackend
+from retrysim.celery.result_conditions import ConditionedBackend, ResultConditions
 from retrysim.clock import grid_ns
 from retrysim.durations import SECOND
 from retrysim.kernel import Condition, Environment
 
 
-class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
+class ResultStore(ConditionedBackend, KeyValueStoreBackend):  # type: ignore[misc]
     """Results of one simulation; ``get()`` waits in virtual time and polls nothing."""
 
     supports_native_join = True
@@ -27,14 +28,14 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
     thread_safe = True
     persistent = True
 
-    def __init__(
-        self, app: Any, environment: Environment, weather: ResultWeather, *, supports_autoexpire: bool = True
-    ) -> None:
+    def __init__(self, app: Any, environment: Environment, conditions: ResultConditions, *, in_place_of: Any) -> None:
         #: as the app's own backend: where results do not expire by themselves, beat sends ``celery.backend_cleanup``
-        self.supports_autoexpire = supports_autoexpire
+        self.supports_autoexpire = in_place_of.supports_autoexpire
+        #: whether the error of a chord names the task that failed; of the backends that count in the store, Redis' does
+        self._names_who_failed = any(kind.__module__ == "celery.backends.redis" for kind in type(in_place_of).__mro__)
         self._environment = environment
-        self.weather = weather
-        self._changed = Condition("a result")
+        self.conditions = conditions
+        self.changed = Condition("a result")
         self._values: dict[bytes, tuple[bytes | int, int | None]] = {}  # key -> value, when it expires
         super().__init__(app)
 
@@ -55,7 +56,7 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
 
     def set(self, key: bytes, value: bytes) -> None:
         self._values[key] = (value, self._expires_ns(self.expires))
-        self._changed.notify_all()
+        self.changed.notify_all()
 
     def delete(self, key: bytes) -> None:
         self._values.pop(key, None)
@@ -79,6 +80,21 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
 
     def _expires_ns(self, seconds: float | None) -> int | None:
         return self._environment.clock.ns + int(seconds * SECOND) if seconds else None
+
+    # -- chords --------------------------------------------------------------------------------------------------------
+
+    def is_cached(self, task_id: str) -> bool:
+        """What Celery asks of the parts of a chord before it names the one that failed."""
+        return self._names_who_failed or bool(super().is_cached(task_id))
+
+    def iter_native(self, result: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        """As the base class, in the order of the group: the first that failed is the one whose error is raised."""
+        self._ensure_not_eager()
+        parts = result.results
+        yield from ((part.id, part.results) for part in parts if isinstance(part, ResultSet))
+        ids = [part.id for part in parts if not isinstance(part, ResultSet)]
+        if ids:
+            yield from self.get_many(ids, **options)
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
@@ -111,7 +127,7 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
         **_options: Any,
     ) -> Iterator[tuple[str, Any]]:
         """The results of several tasks as they come, each at its instant."""
-        waiting = sorted(task_ids)
+        waiting = sorted(task_ids) if isinstance(task_ids, set) else list(dict.fromkeys(task_ids))
         deadline_ns = self._deadline_ns(timeout)
         for iteration in itertools.count(1):
             for task_id in list(waiting):
@@ -134,5 +150,5 @@ class ResultStore(WeatheredBackend, KeyValueStoreBackend):  # type: ignore[misc]
         left_ns = None if deadline_ns is None else deadline_ns - self._environment.clock.ns
         if left_ns is not None and left_ns <= 0:
             raise ResultTimeout("The operation timed out.")
-        self._changed.name = of_what
-        self._environment.wait(self._changed, timeout_ns=left_ns)
+        self.changed.name = of_what
+        self._environment.wait(self.changed, timeout_ns=left_ns)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import atexit
 from collections import deque
 from collections.abc import Callable
-from signal import SIGKILL
+from contextlib import AbstractContextManager
+from signal import SIGKILL, Signals
 from types import TracebackType
 from typing import Any, Self
 
-from celery import platforms, signals
+from celery import signals
 from celery.app import trace as celery_trace
-from celery.worker import WorkController
 
 from retrysim.celery.autoscaler import autoscaler_class
+from retrysim.celery.controller import Controller
 from retrysim.celery.hosting import Broker
 from retrysim.celery.pools import pool_named
-from retrysim.celery.process_globals import ProcessGlobals
+from retrysim.celery.shared_memory import SharedMemory
 from retrysim.celery.signals import install_handlers
 from retrysim.errors import InputError, SimulationError
-from retrysim.kernel import Condition, Environment, Process
+from retrysim.kernel import Condition, Environment, Host, Role
 from retrysim.trace import Trace, WorkerReady, WorkerStopped
 
 #: What each signal makes of a worker, as its end in the trace says it.
@@ -40,7 +41,9 @@ class Worker:
         name: str,
         pool: str | None,
         options: dict[str, Any],
-        globals_of: ProcessGlobals,
+        isolated: bool | None = None,
+        by_default_isolated: bool = False,
+        memory: SharedMemory | None = None,
     ) -> None:
         self.app = app
         self.name = name
@@ -50,14 +53,16 @@ class Worker:
         self._broker = broker
         self._wake = broker.changed
         self._trace = trace
-        self._globals = globals_of
         self._ready = Condition(f"{name} to be ready")
         self._is_ready = False
         self._stopped = False
-        self._process: Process | None = None
         self._how: str | None = None  # nobody has told it to stop
         self._options = options
+        self._memory = memory
+        #: whether each of its pool processes is one of the machine
+        self.isolated = by_default_isolated and self.pool.name == "prefork" if isolated is None else isolated
         self._thread = environment.new_thread(name)
+        self.host = self._new_host()
         self.controller = self._make_controller(options)
 
     def __str__(self) -> str:
@@ -68,21 +73,19 @@ class Worker:
 
     def _make_controller(self, options: dict[str, Any]) -> Any:
         hostname = f"celery@{self.name}"
-        self._globals.start(self)
-        with self._globals.inside(self), self._environment.standpoint.on(self._thread):
+        with self.inside():
             celery_trace.setup_worker_optimizations(self.app, hostname)
-            controller = WorkController(
+            controller = Controller(
                 app=self.app,
                 hostname=hostname,
                 concurrency=self.concurrency,
-                pool_cls=self.pool.bound_to(self._environment, hostname),
+                pool_cls=self.pool.bound_to(self._environment, hostname, isolated=self.isolated, memory=self._memory),
                 use_eventloop=None if self.pool.may_use_hub else False,
                 autoscaler_cls=autoscaler_class(self.app, self._environment),
                 ready_callback=self._on_ready,
                 # As in celery.contrib.testing.worker: what workers tell each other is off unless asked for.
                 **{"without_heartbeat": True, "without_mingle": True, "without_gossip": True, **options},
             )
-            install_handlers(controller)
         controller.consumer._pending_operations = _WakingDeque(self._wake)
         return controller
 
@@ -97,7 +100,20 @@ class Worker:
 
     def launch(self) -> None:
         """Start, without waiting until the worker consumes."""
-        self._process = self._environment.spawn(self._run, name=self.name, host=self, thread=self._thread)
+        self.host.main = self._environment.spawn(self._run, name=self.name, host=self.host, thread=self._thread)
+
+    def inside(self) -> AbstractContextManager[None]:
+        """For a look at what this worker has for itself: Celery's globals and thread-locals are its own in the block.
+
+        The block must not wait.
+        """
+        self.host.activity += 1
+        return self._environment.context.on(self._thread, self.host)
+
+    def _new_host(self) -> Host:
+        host = Host(self._environment, self.name, role=Role.WORKER, end=self._end)
+        host.on_signal = self._note_signal
+        return host
 
     def stop(self) -> None:
         """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped."""
@@ -123,16 +139,17 @@ class Worker:
 
     def signal(self, name: str, *, how: str | None = None) -> None:
         """Send a signal (``"SIGTERM"``, ``"SIGQUIT"``, ``"SIGINT"``) to the worker's main process, and do not wait."""
-        if self._stopped or self._process is None:
+        if self._stopped or self.host.main is None:
             raise InputError(f"{self.name} does not run: there is nobody to get {name}")
-        self._how = how or _HOW.get(name, "warm")
-        with self._globals.inside(self):
-            table = platforms.signals
-        self._environment.signal(self._process, lambda: table.deliver(name))
-        self._wake.notify_all()
+        self.host.send(Signals[name])
+        self._how = how or self._how
+
+    def _note_signal(self, number: int) -> None:
+        self._how = _HOW.get(Signals(number).name, self._how)
+        self._environment.schedule(self._environment.clock.ns, self._wake.notify_all)  # once its handler has run
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, unless it was told to stop already; does not wait."""
+        """SIGTERM, unless it is stopping already; does not wait."""
         if self._how is None:
             self.signal("SIGTERM")
 
@@ -147,6 +164,10 @@ class Worker:
 
     def kill(self) -> None:
         """SIGKILL, to the worker and its pool: no line of it runs again, ``finally`` blocks included."""
+        if self._environment.host.top is self.host:
+            raise self._environment.refused(
+                f"kills {self.name}, which runs it", "call kill() in the test, or os.kill(os.getpid(), 9) in the task"
+            )
         if not self._stopped:
             self.abandon()
             self._note_stop("killed")
@@ -169,14 +190,24 @@ class Worker:
         self._stopped = self._is_ready = False
         self._how = None
         self._thread = self._environment.new_thread(self.name)
+        self.host = self._new_host()
         self.controller = self._make_controller(self._options)
+
+    def _end(self, status: int) -> None:
+        """What ends its main process, called in whatever process: no line of it or of its pool runs after that."""
+
+        def end() -> None:
+            if not self._stopped:
+                self.abandon()
+                self._note_stop("killed" if status == -SIGKILL else "died")
+
+        self._environment.intervene(end)
 
     def abandon(self) -> None:
         """Forget the worker without running a line of it."""
         self._stopped = True
         self._forget_exit()
-        self._environment.abandon_host(self)
-        self._broker.drop(self)
+        self._environment.kill(self.host)
 
     @property
     def stopped(self) -> bool:
@@ -190,30 +221,39 @@ class Worker:
 
     @property
     def scheduled(self) -> list[str]:
-        """The ids of the tasks that wait here for their ETA."""
+        """The ids of the tasks that wait here for their ETA, the first one first."""
         if self._stopped:
             return []
-        entries = (entry.entry for entry in self.controller.timer._queue)
-        requests = (entry.args[0] for entry in entries if not entry.canceled and entry.args)
-        return [request.id for request in requests if hasattr(request, "id")]
+        timed = [one for one in self.controller.timer._queue if one.entry.args and hasattr(one.entry.args[0], "id")]
+        return [one.entry.args[0].id for one in sorted(timed) if not one.entry.canceled]
 
     @property
     def queues(self) -> set[str]:
         """The names of the queues it consumes."""
         if self._stopped:
             return set()
-        with self._globals.inside(self):
+        with self.inside():
             return set(self.app.amqp.queues.consume_from)
 
     # -- the process ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        reload: list[bool] = []
+        install_handlers(self.controller, lambda: reload.append(True))
         self.controller.start()
+        self.host.exit()
+        self.host.ended()
         if (save := self._forget_exit()) is not None:
             save()
         self._stopped = True
         how = self._how or "warm"
         self._note_stop(how if how != "warm" or not self.controller.exitcode else "died")
+        if reload:
+            self._environment.intervene(self._start_anew)
+
+    def _start_anew(self) -> None:
+        self.renew()
+        self.launch()
 
     def _forget_exit(self) -> Callable[[], None] | None:
         """What a worker with a ``statedb`` does when its interpreter exits, which ours does later."""
@@ -229,8 +269,8 @@ class Worker:
 
     def _on_ready(self, consumer: Any) -> None:
         self._is_ready = True
-        assert self._process is not None
-        self._process.service = True  # from here on it waits for work; before, for what it asks its neighbours
+        assert self.host.main is not None
+        self.host.main.serve()
         signals.worker_ready.send(sender=consumer)  # as the program `celery worker` does
         at_ns = self._environment.clock.ns
         self._trace.append(WorkerReady(at_ns=at_ns, worker=self.name, concurrency=self.concurrency))

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from retrysim.cli.companions import only_with
+from retrysim.cli.echo import echo
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
+from retrysim.cli.numbers import JOBS, SEED, Whole
 from retrysim.errors import InputError
+from retrysim.project import project_around
 
 if TYPE_CHECKING:
     from retrysim.audit import AppReport
@@ -25,49 +28,74 @@ Examples:
   retrysim audit proj
   retrysim audit proj.celery:app --task fetch --fail-if 'lost(15m) > 0%'
   retrysim audit proj --tests
-  retrysim audit proj --policies --tasks 400 --limit '180 per 15 minutes' --svg policies.svg
+  retrysim audit proj --policies --limit '180 per 15 minutes'
 \b
---fail-if takes `lost(WINDOW)`, `span` or `retries` with <, <=, > or >= and a value, or a kind of
-finding (`edge`, `no-effect`, `unknown-name`, `visibility-timeout`, `expires`, ...). It judges the
-tasks that retry, and may be given several times.
+--fail-if takes `lost(WINDOW)`, `span` or `retries` with <, <=, > or >= and
+a value, or a kind of finding (`edge`, `no-effect`, `unknown-name`,
+`visibility-timeout`, `expires`, ...). It judges the tasks that retry, and
+may be given several times.
 \b
-Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input is wrong,
-3 when retrysim itself fails.
+Exit code: 0, 1 when a threshold of --fail-if is crossed, 2 when the input
+is wrong, 3 when retrysim itself fails.
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Say how long an outage each task's retry policy outlives.")
 @click.argument("app")
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
 @click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand.")
-@click.option("--policies", is_flag=True, help="Play one workload under several retry policies, side by side.")
+@click.option("--policies", is_flag=True, help="Compare retry policies under one workload.")
 @click.option(
     "--tasks",
     "number",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, 100_000),
     default=400,
     show_default=True,
-    help="... of so many tasks at once.",
+    help="With --policies: how many tasks are sent at once.",
 )
-@click.option("--limit", default="180 per 15 minutes", show_default=True, help="... against this limit.")
-@click.option("--max-retries", default="3", show_default=True, help="... with so many retries, or `none`: no end.")
-@click.option("--policy", "callables", metavar="MODULE:FUNCTION", multiple=True, help="... and under this one, too.")
-@click.option("--seeds", metavar="N", type=click.IntRange(min=1), default=3, show_default=True, help="... so often.")
-@click.option("--svg", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="... and draw them there.")
-@click.option("--fail-if", "thresholds", metavar="THRESHOLD", multiple=True, help="Exit with 1 where this is so.")
-@click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="What jitter is drawn from.")
+@click.option("--limit", default="180 per 15 minutes", show_default=True, help="With --policies: the limit of the API.")
+@click.option("--max-retries", default="3", show_default=True, help="With --policies: a number, or `none` for no end.")
+@click.option(
+    "--policy",
+    "callables",
+    metavar="MODULE:FUNCTION",
+    multiple=True,
+    help="With --policies: compare this one, too; may be repeated.",
+)
+@click.option(
+    "--seeds",
+    metavar="N",
+    type=Whole(1, 1_000),
+    default=3,
+    show_default=True,
+    help="With --policies: how often each is played.",
+)
+@click.option(
+    "--svg",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --policies: draw them in this file.",
+)
+@click.option(
+    "--fail-if",
+    "thresholds",
+    metavar="THRESHOLD",
+    multiple=True,
+    help="Exit with 1 when a task crosses this threshold.",
+)
+@click.option("--seed", metavar="N", type=SEED, default=0, help="The seed of jitter.")
 @click.option(
     "--copies",
     metavar="N",
-    type=click.IntRange(min=2),
+    type=Whole(2, 100_000),
     default=400,
     show_default=True,
-    help="Play jitter so often, at most.",
+    help="How often jitter is played, at most.",
 )
-@click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="How many processes play.  [default: all cores]")
+@click.option("--jobs", metavar="N", type=JOBS, help="How many processes play.  [default: all cores]")
 @show_traceback
 def audit(
     app: str,
@@ -100,9 +128,12 @@ def audit(
         from retrysim.cli.terminal import progress
 
         limits = [parse_threshold(text) for text in thresholds]
+        broker = project_around(Path.cwd()).table.get("broker")
         with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
             with progress("policies") as on_progress:
-                report = audit_app(app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress)
+                report = audit_app(
+                    app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress, broker=broker
+                )
             contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
             tests = _tests(report) if with_tests else None
         if svg is not None and contest is not None:
@@ -110,7 +141,7 @@ def audit(
         _print(report, contest, tests, as_json=as_json, as_markdown=as_markdown)
         crossed = [message for limit in limits for message in limit.crossed_by(report)]
     for message in crossed:
-        click.echo(message, err=True)
+        echo(message, err=True)
     raise click.exceptions.Exit(ExitCode.FAILS if crossed else ExitCode.HOLDS)
 
 
@@ -144,8 +175,8 @@ def _rate(text: str) -> Rate:
 def _retries(text: str) -> int | None:
     if text.lower() == "none":
         return None
-    if not text.isdigit():
-        raise InputError(f"--max-retries {text!r}: expected a whole number, or none")
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise InputError(f"--max-retries {text!r}: expected a whole number of at most 999999, or none")
     return int(text)
 
 
@@ -171,7 +202,7 @@ def _print(
         answer = report.as_json()
         if tests is not None:
             answer["tasks"] = [{**task, "test": tests.get(task["task"])} for task in answer["tasks"]]
-        click.echo(json.dumps({**answer, **({} if contest is None else {"contest": contest.as_json()})}))
+        echo(json.dumps({**answer, **({} if contest is None else {"contest": contest.as_json()})}))
     elif as_markdown:
         _print_markdown(report, contest, tests)
     else:
@@ -186,7 +217,7 @@ def _print_markdown(report: AppReport, contest: Contest | None, tests: dict[str,
     parts = [markdown(report)]
     parts += [] if contest is None else [contest_markdown(contest)]
     parts += [as_markdown(tests)] if tests else []
-    click.echo("\n\n".join(parts))
+    echo("\n\n".join(parts))
 
 
 def _print_text(report: AppReport, contest: Contest | None, tests: dict[str, str] | None) -> None:
@@ -197,4 +228,4 @@ def _print_text(report: AppReport, contest: Contest | None, tests: dict[str, str
 
     say(render(report), *([] if contest is None else [render_contest(contest)]))
     if tests:
-        click.echo(as_text(tests))
+        echo(as_text(tests))

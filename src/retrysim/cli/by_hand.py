@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from retrysim.cli.echo import echo
 from retrysim.cli.first_files import first_scenario, first_test
 from retrysim.cli.found import look_around
 from retrysim.errors import RetrysimError
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def written_tests(report: AppReport) -> dict[str, str]:
-    """The text of each test, by its task; a task that cannot be played is told of on standard error, and left out."""
+    """The text of each test, by its task; a task that cannot be played is named on standard error, and left out."""
     tests: dict[str, str] = {}
     for task in report.tasks:
         if task.by_hand:
@@ -25,7 +24,7 @@ def written_tests(report: AppReport) -> dict[str, str]:
                 _, outcome = first_scenario(found, f"{found.short}.scenario.yaml")
                 tests[task.name] = first_test(found, outcome)
             except RetrysimError as error:
-                click.echo(f"no test for {task.name}: {error}", err=True)
+                echo(f"no test for {task.name}: {error}", err=True)
     return tests
 
 

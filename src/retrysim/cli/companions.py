@@ -1,4 +1,4 @@
-"""Options that say more about another one: alone, they would be ignored without a word."""
+"""Options that require another one: alone, they would have no effect."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def only_with(option: str, names: Iterable[str]) -> None:
     flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{flags[name]} says more about {option}: expected {option}, too")
+            raise click.UsageError(f"{flags[name]} requires {option}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 
 import click
 
+from retrysim.cli.echo import echo
 from retrysim.errors import InputError, InternalError, RetrysimError
+from retrysim.versions import summary
 
 
 class ExitCode(IntEnum):
@@ -23,7 +26,35 @@ class ExitCode(IntEnum):
 
 _BUG = """\
 retrysim failed on a bug of its own, not on your scenario: {kind}: {error}
+with {versions}
 Run it again with --traceback to see where, and please report it with what that shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandError:
+    """Why a command ends: what a person reads, where it was raised, and whose fault it is."""
+
+    message: str
+    where: str
+    code: ExitCode
+
+    @classmethod
+    def of(cls, error: Exception) -> CommandError:
+        """To be called where the error is handled."""
+        where = traceback.format_exc()
+        if isinstance(error, RetrysimError):
+            return cls(message=str(error), where=where, code=_code_of(error))
+        message = _BUG.format(kind=type(error).__name__, error=error, versions=summary())
+        return cls(message=message, where=where, code=ExitCode.BUG)
+
+
+class EndedElsewhere(Exception):  # noqa: N818 - the error is the problem that it carries
+    """Another process handled an error that ends the command."""
+
+    def __init__(self, problem: CommandError) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
 
 show_traceback = click.option("--traceback", is_flag=True, help="Show where an error was raised, as Python does.")
 
@@ -35,12 +66,12 @@ def one_message(*, with_traceback: bool) -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
-    except RetrysimError as error:
-        tell(str(error), with_traceback=with_traceback)
-        raise click.exceptions.Exit(_code_of(error)) from None
     except Exception as error:
-        tell(_BUG.format(kind=type(error).__name__, error=error), with_traceback=with_traceback)
-        raise click.exceptions.Exit(ExitCode.BUG) from None
+        problem = error.problem if isinstance(error, EndedElsewhere) else CommandError.of(error)
+        if with_traceback:
+            echo(problem.where, err=True)
+        echo(problem.message, err=True)
+        raise click.exceptions.Exit(problem.code) from None
 
 
 def _code_of(error: RetrysimError) -> ExitCode:
@@ -52,5 +83,5 @@ def _code_of(error: RetrysimError) -> ExitCode:
 def tell(message: str, *, with_traceback: bool) -> None:
     """Says on standard error why the command did not do what was asked; to be called where the error is handled."""
     if with_traceback:
-        click.echo(traceback.format_exc(), err=True)
-    click.echo(message, err=True)
+        echo(traceback.format_exc(), err=True)
+    echo(message, err=True)

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from retrysim.cli.found import Found
-from retrysim.outcomes import Outcome
+from retrysim.outcomes.outcome import Outcome
 
 #: Text that YAML takes for nothing else, without quotes.
 _PLAIN = re.compile(r"(?!true|false|null)[A-Za-z_]([\w .:/-]*\w)?", re.ASCII)
+#: The schema beside the scenario: editors read its name in the first line.
+SCHEMA_NAME = "scenario.schema.json"
 #: More than the limit of a fake of one's own, so that some are refused.
 _TIMES = 8
 
@@ -32,6 +34,7 @@ def _scenario(found: Found, states: Mapping[str, int]) -> str:
     fakes = "".join(f"  {name}: {_flow(options)}\n" for name, options in found.fakes.items())
     return "".join(
         [
+            f"# yaml-language-server: $schema={SCHEMA_NAME}\n",
             f"# The keys: retrysim validate --schema. Play it: retrysim run scenarios/{found.short}.scenario.yaml\n",
             f"name: {_scalar(f'{found.short} loses nothing')}\n",
             f"app: {_scalar(found.app)}\n",

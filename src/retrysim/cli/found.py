@@ -13,6 +13,7 @@ from typing import Any
 
 from retrysim.errors import AppError, InputError
 from retrysim.nearest import did_you_mean
+from retrysim.project import project_around
 from retrysim.trace import is_named
 
 _SKIPPED = {"tests", "test", "node_modules", "build", "dist", "docs", "scenarios", "examples"}
@@ -98,7 +99,7 @@ def _import(name: str, env: dict[str, str]) -> Any:
 
     while True:
         try:
-            return import_app(name, env)
+            return import_app(name, env, project_around(Path.cwd()).of_simulation.get("allow", ()))
         except AppError as error:
             missing = _VARIABLE.search(str(error))
             if missing is None or missing[1] in env:

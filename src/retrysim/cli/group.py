@@ -1,25 +1,39 @@
-"""The command group: ``retrysim run``, ``validate``, ``serve``, ``trace``, ``audit``."""
+"""The command group, ``retrysim``, with a command in each file of this folder."""
 
 from __future__ import annotations
 
 import os
+import re
 
 import click
 
 from retrysim.cli.audit import audit
+from retrysim.cli.doctor import doctor
+from retrysim.cli.explore import explore
 from retrysim.cli.new import new
 from retrysim.cli.run import run
 from retrysim.cli.serve import serve
 from retrysim.cli.trace import trace
 from retrysim.cli.validate import validate
 
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _EPILOG = """\b
 Example:
   retrysim run scenarios/user_200_calls.scenario.yaml
 """
 
 
-@click.group(epilog=_EPILOG)
+class _Commands(click.Group):
+    """A group that takes no argument which would steer the terminal that an error shows it on."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args:
+            if _STEERS.search(argument):
+                raise click.UsageError(f"expected arguments without control characters; got {argument!a}")
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG)
 @click.version_option(package_name="retrysim")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -29,6 +43,8 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(audit)
+main.add_command(explore)
+main.add_command(doctor)
 main.add_command(new)
 main.add_command(run)
 main.add_command(validate)

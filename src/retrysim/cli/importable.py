@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def current_folder_importable() -> Iterator[None]:
-    """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app beside it is found."""
+    """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app in it is found."""
     folder = str(Path.cwd())
     sys.path.insert(0, folder)
     try:

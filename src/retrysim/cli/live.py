@@ -1,4 +1,4 @@
-"""The live half of ``retrysim run``: the same items on a real broker, several side by side, beside their simulation."""
+"""The live half of ``retrysim run``: the same items on a real broker, several at once, compared with a simulation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from typing import Any
 
 import click
 
+from retrysim.cli.echo import echo
 from retrysim.cli.verdict import Verdict, verdict_of
 from retrysim.durations import SECOND, format_duration
+from retrysim.errors import InputError
 from retrysim.live.playable import why_not
 from retrysim.live.player import LivePlayer, Venue, tolerance_ns
+from retrysim.live.rabbit_version import modelled_version
 from retrysim.live.resolution import check_scale, fastest
-from retrysim.outcomes import Outcome
-from retrysim.outcomes.comparison import Row, agree, compare, table
+from retrysim.outcomes.comparison import ComparedRow, agree, compare, table
+from retrysim.outcomes.outcome import Outcome
+from retrysim.printable import printable, printable_line
 from retrysim.scenarios import ScenarioItem
 
 _REDIS = ("RETRYSIM_REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -48,13 +52,13 @@ class LiveOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One item played live, beside its simulation if that was asked for."""
+    """One item played live, and compared with its simulation if that was asked for."""
 
     item: ScenarioItem
     live: Outcome
     simulated: Outcome | None
     scale: float
-    rows: list[Row]
+    rows: list[ComparedRow]
 
     @property
     def passed(self) -> bool:
@@ -65,9 +69,11 @@ def play_all(items: Sequence[ScenarioItem], options: LiveOptions) -> list[Verdic
     """The verdict on each item that runs a worker; the others say nothing about a real one, and are left out."""
     venue = Venue(url=_url(options.url), results_url=os.environ.get(*_REDIS))
     kind = "redis" if venue.url.startswith("redis") else "amqp"
-    playable = _playable(items, kind)
+    if kind == "amqp":
+        _check_that_one_host_is_enough(venue.url, options.jobs)
+    playable = _playable(items, kind, venue.url)
     began, verdicts = time.perf_counter(), []
-    with Progress() as progress:
+    with LiveProgress() as progress:
         simulated = [_simulate(item) if _needs_simulation(options) else None for item in playable]
         scales = [_scale(item, outcome, options) for item, outcome in zip(playable, simulated, strict=True)]
         orders = list(zip(playable, simulated, scales, strict=True)) * options.times
@@ -85,6 +91,17 @@ def play_all(items: Sequence[ScenarioItem], options: LiveOptions) -> list[Verdic
     return verdicts
 
 
+def _check_that_one_host_is_enough(url: str, jobs: int) -> None:
+    from retrysim.live.rabbit_place import named_host
+
+    host = named_host(url)
+    if jobs > 1 and host is not None:
+        raise InputError(
+            f"--live {url} --jobs {jobs}: the virtual host {host!r} holds one run at a time. Write --jobs 1, or a URL "
+            "without a virtual host: each run then makes one with rabbitmqctl"
+        )
+
+
 def _in_order(pairs: list[Future[Pair]]) -> Iterator[Pair]:
     for pair in pairs:
         yield pair.result()
@@ -94,20 +111,17 @@ def _url(given: str) -> str:
     return os.environ.get(*_WORDS[given]) if given in _WORDS else given
 
 
-def _playable(items: Sequence[ScenarioItem], kind: str) -> list[ScenarioItem]:
+def _playable(items: Sequence[ScenarioItem], kind: str, url: str) -> list[ScenarioItem]:
     """The items that a live run can play; what keeps the others from it is said. Raises it where none is left."""
     reasons = [why_not(item, kind) for item in items]
     if all(reasons):
         raise next(reason for reason in reasons if reason is not None)
     for item, reason in zip(items, reasons, strict=True):
         if reason is not None and item.celery == "worker":
-            click.echo(f"left out: {reason}", err=True)
-    return [_as_simulated(item, kind) for item, reason in zip(items, reasons, strict=True) if reason is None]
-
-
-def _as_simulated(item: ScenarioItem, kind: str) -> ScenarioItem:
-    """The item on the simulated broker that stands beside this real one."""
-    return replace(item, broker="redis" if kind == "redis" else "memory")
+            echo(f"left out: {reason}", err=True)
+    # the simulated broker that stands beside this real one
+    broker: Any = "redis" if kind == "redis" else f"rabbitmq:{modelled_version(url)}"
+    return [replace(item, broker=broker) for item, reason in zip(items, reasons, strict=True) if reason is None]
 
 
 def _needs_simulation(options: LiveOptions) -> bool:
@@ -134,28 +148,28 @@ def _play(
     simulated: Outcome | None,
     scale: float,
     options: LiveOptions,
-    progress: Progress,
+    progress: LiveProgress,
 ) -> Pair:
     name = f"{Path(item.file).name.partition('.')[0]}[{item.id}]"
     live = player.play(
         item, scale=scale, trace_dir=options.trace_dir, say=lambda text: progress.say(name, f"waiting {text}")
     )
-    beside = simulated if options.compare else None
-    rows = [] if beside is None else compare(beside, live, tolerance_ns(item, scale))
-    return Pair(item=item, live=live, simulated=beside, scale=scale, rows=rows)
+    compared = simulated if options.compare else None
+    rows = [] if compared is None else compare(compared, live, tolerance_ns(item, scale), scale)
+    return Pair(item=item, live=live, simulated=compared, scale=scale, rows=rows)
 
 
 # -- what is printed ---------------------------------------------------------------------------------------------------
 
 
-class Progress:
+class LiveProgress:
     """A line on standard error that says what the runs wait for; where that is no terminal, one now and then."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
         self._said: dict[str, float] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> LiveProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,10 +177,10 @@ class Progress:
 
     def say(self, name: str, text: str) -> None:
         if self._is_terminal:
-            click.echo(f"\r\x1b[K{name}: {text}"[:160], err=True, nl=False)
+            click.echo("\r\x1b[K" + printable_line(f"{name}: {text}")[:160], err=True, nl=False)
         elif time.monotonic() - self._said.get(name, 0) >= _RARELY:
             self._said[name] = time.monotonic()
-            click.echo(f"{name}: {text}", err=True)
+            echo(f"{name}: {text}", err=True)
 
     def clear(self) -> None:
         if self._is_terminal:
@@ -176,18 +190,18 @@ class Progress:
 def _print(pair: Pair, options: LiveOptions) -> Verdict:
     verdict = verdict_of(passed=pair.passed, known_to_fail=pair.item.scenario.spec.xfail is not None)
     if options.as_json:
-        click.echo(json.dumps(_as_json(pair)))
+        echo(json.dumps(_as_json(pair)))
         return verdict
     word = click.style(verdict.value, fg="green" if verdict.is_good else "red")
     speed = "" if pair.scale == 1 else f", {pair.scale:g} times as fast"
     took = f"in {pair.live.wall_ns / SECOND:.0f} s{speed}"
-    click.echo(f"{word}  {pair.item.file}[{pair.item.id}] {took}")
+    echo(f"{word}  {printable(f'{pair.item.file}[{pair.item.id}]')} {took}", styled=True)
     if pair.rows and (not agree(pair.rows) or not options.jobs > 1):
-        click.echo(table(pair.rows))
+        echo(table(pair.rows))
     if not verdict.is_good:
         for arm, outcome in (("live", pair.live), ("simulated", pair.simulated)):
             if outcome is not None and not outcome.passed:
-                click.echo(f"{arm}: {outcome.text()}\n")
+                echo(f"{arm}: {outcome.text()}\n")
     return verdict
 
 
@@ -212,4 +226,4 @@ def _print_end(verdicts: list[Verdict], asked: int, seconds: float, options: Liv
         else ""
     )
     word = "agree" if options.compare else "hold"
-    click.echo(f"{good} of {len(verdicts)} {word}{left_out}; {format_duration(int(seconds) * SECOND)}")
+    echo(f"{good} of {len(verdicts)} {word}{left_out}; {format_duration(int(seconds) * SECOND)}")

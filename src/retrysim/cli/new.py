@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from retrysim.cli.echo import echo
 from retrysim.cli.ending import one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
 from retrysim.errors import InputError
@@ -16,20 +17,23 @@ Examples:
   retrysim new fetch_tweets
   retrysim new fetch_tweets --app proj.celery:app
 \b
-It plays the task, in virtual time, and writes down what it did. Exit code: 0 when it wrote two files, 2 when there
-is nothing to write them for or they exist already, 3 when retrysim itself fails.
+It plays the task, in virtual time, and writes down what it did.
+\b
+Exit code: 0 when it wrote two files, 2 when there is nothing to write them
+for or they exist already, 3 when retrysim itself fails.
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Write a first scenario and a first test for a task.")
 @click.argument("task", required=False)
 @click.option("--app", "app_name", metavar="APP", help="The app, as `celery -A` takes it. Default: the one found here.")
 @show_traceback
 def new(task: str | None, app_name: str | None, traceback: bool) -> None:
     """Write a first scenario and a first test for TASK (default: the first task here that retries)."""
     with one_message(with_traceback=traceback), current_folder_importable():
-        from retrysim.cli.first_files import first_scenario, first_test
+        from retrysim.cli.first_files import SCHEMA_NAME, first_scenario, first_test
         from retrysim.cli.found import look_around
+        from retrysim.scenarios.published import schema_text
 
         found = look_around(Path.cwd(), app_name, task)
         test_folder = Path("tests") if Path("tests").is_dir() else Path()
@@ -40,9 +44,10 @@ def new(task: str | None, app_name: str | None, traceback: bool) -> None:
                 raise InputError(f"{file} exists already; remove it, or name another task: retrysim new TASK")
         text, outcome = first_scenario(found, str(scenario_file))
         _write(scenario_file, text)
+        _write(scenario_file.with_name(SCHEMA_NAME), schema_text())  # which the first line of the scenario names
         _write(test_file, first_test(found, outcome))
-        click.echo(f"{found.task} of {found.app}: {outcome.summary()}")
-        click.echo(f"wrote {scenario_file} and {test_file}; now: pytest {scenario_file} {test_file}")
+        echo(f"{found.task} of {found.app}: {outcome.summary()}")
+        echo(f"wrote {scenario_file} and {test_file}; now: pytest {scenario_file} {test_file}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from retrysim.trace import Trace
 
 
-class Outcome(Protocol):
+class ItemOutcome(Protocol):
     """How one item ended."""
 
     @property
@@ -36,9 +36,9 @@ class Outcome(Protocol):
 class Play(Protocol):
     """Plays one item of a scenario, and keeps its trace if there is a folder for it.
 
-    ``watch`` is told of the trace when the run begins.
+    ``watch`` receives the trace when the run begins.
     """
 
     def __call__(
         self, item: ScenarioItem, *, trace_dir: Path | None = None, watch: Callable[[Trace], object] | None = None
-    ) -> Outcome: ...
+    ) -> ItemOutcome: ...

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from retrysim.cli.outcome import Outcome
+from retrysim.cli.echo import echo
+from retrysim.cli.outcome import ItemOutcome
 from retrysim.cli.verdict import Verdict
+from retrysim.printable import printable
 
 if TYPE_CHECKING:
     from retrysim.scenarios.item import ScenarioItem
@@ -26,11 +28,16 @@ _COLOURS: Mapping[Verdict, str] = {
 
 
 class Printer(Protocol):
-    """Hears of each item when it has ended, and of the end."""
+    """Writes the text about each item, with colours, and prints the end.
 
-    def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None: ...
+    The process that plays an item writes its text. The one that the command began with prints it.
+    """
 
-    def skipped(self, item: ScenarioItem, reason: str) -> None: ...
+    def item(self, item: ScenarioItem, outcome: ItemOutcome, verdict: Verdict) -> str: ...
+
+    def skipped(self, item: ScenarioItem, reason: str) -> str: ...
+
+    def crashed(self, item: ScenarioItem, reason: str) -> str: ...
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None: ...
 
@@ -38,16 +45,21 @@ class Printer(Protocol):
 class JsonPrinter:
     """One JSON object per item and line."""
 
-    def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None:
+    def item(self, item: ScenarioItem, outcome: ItemOutcome, verdict: Verdict) -> str:
         xfail = item.scenario.spec.xfail
-        click.echo(json.dumps({**outcome.as_json(), **({"xfail": xfail} if xfail else {})}))
+        return json.dumps({**outcome.as_json(), **({"xfail": xfail} if xfail else {})})
 
-    def skipped(self, item: ScenarioItem, reason: str) -> None:
-        told = {"scenario": item.scenario.spec.name, "file": item.file, "item": item.id, "seed": item.seed}
-        click.echo(json.dumps({**told, "skipped": reason}))
+    def skipped(self, item: ScenarioItem, reason: str) -> str:
+        return json.dumps({**self._names(item), "skipped": reason})
+
+    def crashed(self, item: ScenarioItem, reason: str) -> str:
+        return json.dumps({**self._names(item), "passed": False, "error": reason})
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None:
         pass
+
+    def _names(self, item: ScenarioItem) -> dict[str, object]:
+        return {"scenario": item.scenario.spec.name, "file": item.file, "item": item.id, "seed": item.seed}
 
 
 class TextPrinter:
@@ -58,25 +70,29 @@ class TextPrinter:
 
     def __init__(self, *, report: bool = False) -> None:
         self._report = report
+        self._width = terminal_width()
 
-    def item(self, item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> None:
-        word = click.style(verdict.value, fg=_COLOURS[verdict])
-        click.echo(f"{word}  {item.file}[{item.id}]" + _remark(item, outcome, verdict))
+    def item(self, item: ScenarioItem, outcome: ItemOutcome, verdict: Verdict) -> str:
+        lines = [_line(item, verdict, _remark(item, outcome, verdict))]
         if verdict is Verdict.FAILED:
-            click.echo(outcome.text() + "\n")
+            lines.append(printable(outcome.text() + "\n"))
         if self._report:
             from retrysim.reports import terminal_report
 
-            click.echo(f"\n{terminal_report(outcome.trace, width=terminal_width())}")
+            lines.append(f"\n{terminal_report(outcome.trace, width=self._width)}")
+        return "\n".join(lines)
 
-    def skipped(self, item: ScenarioItem, reason: str) -> None:
-        word = click.style(Verdict.SKIPPED.value, fg=_COLOURS[Verdict.SKIPPED])
-        click.echo(f"{word}  {item.file}[{item.id}]  {reason}")
+    def skipped(self, item: ScenarioItem, reason: str) -> str:
+        return _line(item, Verdict.SKIPPED, f"  {reason}")
+
+    def crashed(self, item: ScenarioItem, reason: str) -> str:
+        replay = f"replay: retrysim run {item.file} --seed {item.seed}"
+        return _line(item, Verdict.FAILED) + "\n" + printable(f"{reason}\n{replay}\n")
 
     def end(self, verdicts: list[Verdict], seconds: float) -> None:
         counts = Counter(verdicts)
         shown = [click.style(f"{counts[one]} {one.value}", fg=_COLOURS[one]) for one in Verdict if counts[one]]
-        click.echo(f"{', '.join(shown)} in {seconds:.2f} s")
+        echo(f"{', '.join(shown)} in {seconds:.2f} s", styled=True)
 
 
 def terminal_width() -> int:
@@ -84,7 +100,11 @@ def terminal_width() -> int:
     return max(80, min(110, shutil.get_terminal_size((80, 24)).columns))
 
 
-def _remark(item: ScenarioItem, outcome: Outcome, verdict: Verdict) -> str:
+def _line(item: ScenarioItem, verdict: Verdict, remark: str = "") -> str:
+    return f"{click.style(verdict.value, fg=_COLOURS[verdict])}  " + printable(f"{item.file}[{item.id}]{remark}")
+
+
+def _remark(item: ScenarioItem, outcome: ItemOutcome, verdict: Verdict) -> str:
     match verdict:
         case Verdict.PASSED:
             return f"  {outcome.summary()}"

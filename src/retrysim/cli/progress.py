@@ -1,6 +1,6 @@
 """How far a run is, on a terminal: a line of virtual time, settled tasks and attempts a second, renewed in real time.
 
-It is told by a thread that looks at the trace ten times a second, so that a run costs nothing more for being watched.
+A thread looks at the trace ten times a second, so that watching a run adds no cost to it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from retrysim.printable import printable_line
+
 if TYPE_CHECKING:
     from retrysim.trace import Trace
 
 #: Seconds between two looks, and before the first line: a short run shows nothing.
 _EVERY, _PATIENCE = 0.1, 1.0
-_REAL = {"perf_counter": time.perf_counter}  # in a container: freezegun replaces a saved global
+_REAL = {"perf_counter": time.perf_counter}  # in a container: a simulation replaces a saved global
 _ERASE = "\r\x1b[K"
 
 
 class Progress:
-    """``with Progress(sys.stderr) as progress:``; ``progress.watch`` is told of each trace that begins."""
+    """``with Progress(sys.stderr) as progress:``; ``progress.watch`` receives each trace that begins."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -32,6 +34,7 @@ class Progress:
         self._thread = threading.Thread(target=self._tell, name="retrysim progress", daemon=True)
         self._tally: Tally | None = None
         self._shown = False
+        self._label = ""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -43,6 +46,10 @@ class Progress:
         self._done.set()
         self._thread.join()
         self.clear()
+
+    def about(self, name: str, number: int, count: int) -> None:
+        """What is played from here on, and how many there are."""
+        self._label = printable_line(f"{name} ({number} of {count}): ")
 
     def watch(self, trace: Trace) -> None:
         """From here on, tell of this run."""
@@ -67,7 +74,23 @@ class Progress:
         if self._tally is None or self._tally.trace is not trace:
             self._tally = Tally(trace)
         self._shown = True
-        self._out.write(_ERASE + self._tally.line(seconds))
+        self._out.write(_ERASE + self._label + self._tally.line(seconds))
+        self._out.flush()
+
+
+class Count:
+    """How many items of a run in several processes have ended; a thread that tells it would make forking unsafe."""
+
+    def __init__(self, out: TextIO, total: int) -> None:
+        self._out = out
+        self._total = total
+
+    def show(self, done: int) -> None:
+        self._out.write(f"{_ERASE}{done} of {self._total} items played")
+        self._out.flush()
+
+    def clear(self) -> None:
+        self._out.write(_ERASE)
         self._out.flush()
 
 
@@ -88,9 +111,9 @@ class Tally:
 
         self._count()
         now_ns = self._now_ns - self._now_ns % 1_000_000_000
-        told = f"{time_of_day(now_ns)} (+{about(now_ns - self.trace.start_ns)})"
+        text = f"{time_of_day(now_ns)} (+{about(now_ns - self.trace.start_ns)})"
         settled = f"{count_of(len(self._settled), 'task')} settled"
-        return f"{told}, {settled}, {grouped(round(self._attempts / seconds))} attempts/s"
+        return f"{text}, {settled}, {grouped(round(self._attempts / seconds))} attempts/s"
 
     def _count(self) -> None:
         from retrysim.trace import TaskStarted

@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import Progress
+from rich.segment import Segment
+
+from retrysim.cli.echo import echo
+from retrysim.printable import printable
 
 #: Where the width is not known: in a pipe, in CI, in a test.
 WIDTH = 80
@@ -17,11 +20,23 @@ WIDTH = 80
 def say(*what: RenderableType) -> None:
     """Print to standard output, without the blanks with which rich fills its lines."""
     on_terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if on_terminal else WIDTH, highlight=False)
+    width = None if on_terminal else WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
         for one in what:
-            console.print(one, crop=False)
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+            console.print(_Printable(one), crop=False)
+    echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")), styled=True)
+
+
+class _Printable:
+    """What rich renders, with its text printable."""
+
+    def __init__(self, what: RenderableType) -> None:
+        self._what = what
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self._what, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from retrysim.cli.echo import echo
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.printer import terminal_width
 from retrysim.errors import InputError
@@ -24,12 +25,13 @@ Examples:
   retrysim trace traces/user_200_calls-worker.ndjson --html report.html
   retrysim trace --diff before.ndjson after.ndjson
 \b
-Exit code: 0; with --diff 1 when the runs part; 2 when the input is wrong, 3 when retrysim itself fails.
+Exit code: 0; with --diff 1 when the runs differ; 2 when the input is wrong,
+3 when retrysim itself fails.
 """
 _FILE = click.Path(path_type=Path)
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Print a stored trace, draw it, or compare two.")
 @click.argument("file", metavar="[FILE]", required=False, type=_FILE)
 @click.option(
     "--task", "tasks", metavar="NAME|ID", multiple=True, help="Only these tasks: a name, or how an id begins."
@@ -113,7 +115,7 @@ def _write(trace: Trace, *, title: str, html: Path | None, svg: Path | None, per
             out.write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{out}: expected a file that can be written; {error.strerror}") from None
-        click.echo(f"wrote {out}", err=True)
+        echo(f"wrote {out}", err=True)
 
 
 def _print(trace: Trace, *, as_json: bool, report: bool, each: bool) -> None:
@@ -121,25 +123,25 @@ def _print(trace: Trace, *, as_json: bool, report: bool, each: bool) -> None:
     from retrysim.trace import dump_ndjson
 
     if as_json:
-        click.echo(dump_ndjson(trace), nl=False)
+        echo(dump_ndjson(trace), nl=False)
     elif report:
-        click.echo(terminal_report(trace, width=terminal_width()), nl=False)
+        echo(terminal_report(trace, width=terminal_width()), nl=False, styled=True)
     else:
         for line in timeline(trace, each=each):
-            click.echo(line)
+            echo(line)
 
 
 def _compare(left: Trace, right: Trace, names: tuple[str, str], *, as_json: bool) -> None:
     """Say where two runs part; ends the command with exit code 1 when they do."""
-    from retrysim.reports import difference, told_difference
+    from retrysim.reports import difference, difference_text
 
     parted = difference(left, right)
     if as_json:
         sides = {} if parted is None else {"a": _plain(parted.left), "b": _plain(parted.right)}
         equal = len(left) if parted is None else parted.equal
-        click.echo(json.dumps({"same": parted is None, "equal": equal, **sides}))
+        echo(json.dumps({"same": parted is None, "equal": equal, **sides}))
     else:
-        click.echo(told_difference(left, right, names))
+        echo(difference_text(left, right, names))
     if parted is not None:
         raise click.exceptions.Exit(ExitCode.FAILS)
 

@@ -9,51 +9,44 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Any
 
+from retrysim.databases.drivers import virtual_lock_waits
+from retrysim.databases.locks import Locks
 from retrysim.databases.one_transaction import OneTransaction
 from retrysim.databases.own_connections import OwnConnections
-from retrysim.databases.postgresql import virtual_lock_waits
 from retrysim.databases.sqlite import virtual_busy_timeouts
+from retrysim.databases.sqlite_files import opening
 from retrysim.errors import InputError
-from retrysim.kernel import Condition, Environment
-from retrysim.patches import Reality
+from retrysim.kernel import Environment
+from retrysim.outside import Barrier
 from retrysim.undo import UndoStack
 
 
 class Databases:
     """The databases of one simulation; nothing, for a project without Django."""
 
-    def __init__(self, environment: Environment, reality: Reality) -> None:
+    def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._reality = reality
         self._transaction: OneTransaction | None = None
+
+    def stand_below(self, undo: UndoStack, barrier: Barrier) -> None:
+        """From the first line: what waits for a lock, below a driver, waits in virtual time."""
+        virtual_lock_waits(undo, Locks(self._environment))
+        barrier.open_sqlite = opening(self._environment)
 
     def connect(self, undo: UndoStack) -> None:
         """Once Django is there and has its settings: let tasks reach its databases, until ``undo`` is unwound."""
         if self._transaction is not None or not _django_is_configured():
             return
-        from django.conf import settings
         from django.core.exceptions import ImproperlyConfigured
         from django.db import connections
 
-        for database in settings.DATABASES.values():
-            self._allow(database)
         with suppress(ImproperlyConfigured):  # a driver that is not installed: whoever needs it is told
             connections.all()
-        released = Condition("a lock in PostgreSQL, whose holder waits, too")
-        own = OwnConnections(self._environment, released)
-        own.connect(undo)
-        self._transaction = transaction = OneTransaction(self._environment)
-        transaction.connect(undo)
+        OwnConnections(self._environment).connect(undo)
+        self._transaction = OneTransaction(self._environment)
+        self._transaction.connect(undo)
         virtual_busy_timeouts(undo, self._environment)
-        virtual_lock_waits(undo, self._environment, lambda: [*own, *transaction.connections()], released)
-
-    def _allow(self, database: dict[str, Any]) -> None:
-        """What Django's settings name is real on purpose."""
-        host, port = database.get("HOST"), database.get("PORT")
-        if host:
-            self._reality.allow(f"{host}:{port}" if port else str(host))
 
     def refuse_to_run_nothing(self) -> None:
         """Raise ``InputError`` if what the test has to submit waits for a commit that will not come."""

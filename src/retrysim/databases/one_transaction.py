@@ -59,13 +59,9 @@ class OneTransaction:
         undo.then(self._leave_what_died_inside)
         undo.set_attribute(Atomic, "__enter__", self._enter(Atomic.__enter__))
         undo.set_attribute(Atomic, "__exit__", self._leave(Atomic.__exit__))
-        undo.set_attribute(self._environment, "on_leave", self._refuse_to_wait)
+        self._environment.listeners.add(undo, before_wait=self._refuse_to_wait)
         # A pool process that begins closes the file of each connection that it has inherited: here, of none.
         undo.set_attribute(celery.fixups.django, "_maybe_close_fd", _nothing)
-
-    def connections(self) -> list[Any]:
-        """The connections that the test itself has used."""
-        return list(self._of_test.values())
 
     def awaiting_commit(self) -> list[str]:
         """The functions that wait for the commit of the test's transaction, in words."""
@@ -80,7 +76,7 @@ class OneTransaction:
         def get(handler: Any, alias: str) -> Any:
             if handler is not self._connections or environment.over or not environment.owns_thread:
                 return real(handler, alias)
-            own = real(handler, alias) if environment.standpoint.is_main_thread else None
+            own = real(handler, alias) if environment.context.is_main_thread else None
             if own is not None:
                 self._of_test[alias] = own
             shared = self._of_test.get(alias)
@@ -103,7 +99,7 @@ class OneTransaction:
 
     def _only_by_the_test(self, real: Callable[[], None]) -> Callable[[], None]:
         def close() -> None:
-            if self._environment.current is None and self._environment.standpoint.is_main_thread:
+            if self._environment.current is None and self._environment.context.is_main_thread:
                 real()
 
         return close

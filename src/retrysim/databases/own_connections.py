@@ -6,53 +6,47 @@ released. A greenlet that never runs again would keep them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from retrysim.kernel import Condition, Environment, Process, Thread
+from retrysim.kernel import Environment, Process, Thread
 from retrysim.undo import UndoStack
 
 
 class OwnConnections:
     """Django's wrappers, by the thread that asked for them."""
 
-    def __init__(self, environment: Environment, ended: Condition) -> None:
+    def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._ended = ended
         self._wrappers: dict[Thread, list[Any]] = {}
 
     def connect(self, undo: UndoStack) -> None:
         """Note every connection from here on; all of them end when ``undo`` is unwound."""
         from django.db import connections
+        from django.db.backends.base.base import BaseDatabaseWrapper
 
         handler = type(connections)
+        # Each simulated thread has wrappers of its own anyhow. Django's check would refuse the one of the test's
+        # transaction, which all of them share, and what was opened before the threads had numbers of their own.
+        undo.set_attribute(BaseDatabaseWrapper, "validate_thread_sharing", lambda _wrapper: None)
         undo.set_attribute(handler, "create_connection", self._noting(handler.create_connection))
-        undo.set_attribute(self._environment, "abandon", self._ending(self._environment.abandon))
+        self._environment.listeners.add(undo, killed=self._end_those_of)
         undo.then(self._end_all)
-
-    def __iter__(self) -> Iterator[Any]:
-        for wrappers in self._wrappers.values():
-            yield from wrappers
 
     def _noting(self, real: Callable[..., Any]) -> Callable[..., Any]:
         environment = self._environment
 
         def create_connection(handler: Any, alias: str) -> Any:
             wrapper = real(handler, alias)
-            if environment.owns_thread and not environment.standpoint.is_main_thread:
-                self._wrappers.setdefault(environment.standpoint.thread, []).append(wrapper)
+            if environment.owns_thread and not environment.context.is_main_thread:
+                self._wrappers.setdefault(environment.context.thread, []).append(wrapper)
             return wrapper
 
         return create_connection
 
-    def _ending(self, real: Callable[[Process], None]) -> Callable[[Process], None]:
-        def abandon(process: Process) -> None:
-            real(process)
-            _end(self._wrappers.pop(process.thread, []))
-            self._ended.notify_all()
-
-        return abandon
+    def _end_those_of(self, process: Process) -> None:
+        _end(self._wrappers.pop(process.thread, []))
 
     def _end_all(self) -> None:
         for wrappers in self._wrappers.values():

@@ -1,135 +1,161 @@
-"""Waits for PostgreSQL's locks, in virtual time: a task that another one holds up lets that one go on.
+"""PostgreSQL's sessions: psycopg 3 waits in Python already, and psycopg2 does where it has a wait callback.
 
-A query is waited for as long as it really takes, and costs no virtual time. But a row that another simulated task has
-locked will not be free before that task goes on. So when an answer is late, PostgreSQL is asked who blocks it
-(``pg_blocking_pids``); if that is a connection of this simulation, its next end of a transaction is waited for.
-
-This needs psycopg 3, whose waits can be replaced. psycopg2 waits below Python.
+With a callback psycopg2 refuses large objects. Both are asked by ``pg_blocking_pids``.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator, Iterable
+import weakref
+from collections.abc import Callable, Generator, Hashable
+from types import ModuleType
 from typing import Any
 
-from retrysim.kernel import Condition, Environment
+from retrysim.databases.locks import LATE, DatabaseSession, Locks
 from retrysim.undo import UndoStack
 
-#: How long an answer is waited for before PostgreSQL is asked why it does not come, in real seconds.
-_LATE = 0.05
-_Connections = Callable[[], Iterable[Any]]
 _Query = Generator[Any, Any, Any]
+#: libpq's ``PGTransactionStatusType``: no transaction.
+_IDLE = 0
 
 
-def virtual_lock_waits(
-    undo: UndoStack, environment: Environment, connections: _Connections, released: Condition
-) -> None:
-    """For the connections of simulated processes, until ``undo`` is unwound; ``released`` tells when locks end."""
-    waiting = sys.modules.get("psycopg.waiting")
-    if waiting is None:
-        return
-    from django.db.backends.base.base import BaseDatabaseWrapper
+class _Sessions:
+    """The session of each connection of one driver; ``connect`` opens a further one to the same server."""
 
-    locks = _Locks(environment, connections, waiting.wait, released)
-    undo.set_attribute(waiting, "wait", locks.wait)
-    for name in ("_commit", "_rollback", "_close", "_savepoint_rollback"):
-        undo.set_attribute(BaseDatabaseWrapper, name, locks.releasing(getattr(BaseDatabaseWrapper, name)))
+    def __init__(self, locks: Locks, connect: Callable[..., Any]) -> None:
+        self._locks = locks
+        self._connect = connect
 
+    def of(self, connection: Any) -> DatabaseSession:
+        # What asks later must not keep the connection: a pool counts on its end.
+        info, pid = connection.info, int(connection.info.backend_pid)
+        given = {**_parameters(info), "password": info.password}
+        at = weakref.ref(connection)
 
-class _Locks:
-    """Who waits for whom: asked of PostgreSQL, by a connection of its own."""
-
-    def __init__(
-        self, environment: Environment, connections: _Connections, really: Callable[..., Any], released: Condition
-    ) -> None:
-        self._environment = environment
-        self._connections = connections
-        self._really = really
-        self._released = released
-        self._asking = False
-        #: who waits in virtual time, by process ids of the server: for whom
-        self._held_up: dict[int, list[int]] = {}
-
-    def releasing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        """``real``, after which locks may be free."""
-
-        def release(wrapper: Any, *args: Any) -> Any:
+        def ask(query: str) -> Any:
+            asking = self._connect(**given)
             try:
-                return real(wrapper, *args)
-            finally:
-                self._released.notify_all()
-
-        return release
-
-    def wait(self, gen: _Query, fileno: int, interval: float = 0, timeout: float | None = None) -> Any:
-        """``psycopg.waiting.wait``: drive the generator of a query to its end, and return that."""
-        environment = self._environment
-        if self._asking or not environment.owns_thread or environment.current is None:
-            return self._really(gen, fileno, interval, timeout)
-        return self._really(self._patient(gen, fileno), fileno, _LATE, timeout)
-
-    def _patient(self, gen: _Query, fileno: int) -> _Query:
-        """The same generator; whenever nothing has come for a while, somebody else may go on."""
-        ready = None
-        while True:
-            try:
-                wanted = next(gen) if ready is None else gen.send(ready)
-            except StopIteration as end:
-                return end.value
-            ready = yield wanted
-            while not ready:
-                self._let_the_holder_go_on(fileno)
-                ready = yield wanted
-
-    def _let_the_holder_go_on(self, fileno: int) -> None:
-        """Wait in virtual time if a connection of this simulation holds what this socket waits for.
-
-        Those that wait for each other wait for PostgreSQL's ``deadlock_timeout``, in reality.
-        """
-        ours = {_pid(wrapper): wrapper for wrapper in self._connections() if _is_open(wrapper)}
-        late = next((pid for pid, wrapper in ours.items() if wrapper.connection.fileno() == fileno), None)
-        if late is None:
-            return
-        holders = [pid for pid in self._ask(ours[late]) if pid in ours]
-        if not holders or late in self._all_behind(holders):
-            return
-        self._held_up[late] = holders
-        try:
-            self._environment.wait(self._released)
-        finally:
-            del self._held_up[late]
-
-    def _all_behind(self, pids: list[int]) -> set[int]:
-        """These, those for whom they wait, and so on."""
-        found: set[int] = set()
-        left = list(pids)
-        while left:
-            pid = left.pop()
-            if pid not in found:
-                found.add(pid)
-                left += self._held_up.get(pid, [])
-        return found
-
-    def _ask(self, late: Any) -> list[int]:
-        self._asking = True
-        try:
-            asking = late.copy()
-            try:
-                with asking.cursor() as cursor:
-                    cursor.execute("SELECT pg_blocking_pids(%s)", [_pid(late)])
-                    return list(cursor.fetchone()[0])
+                asking.autocommit = True
+                cursor = asking.cursor()
+                cursor.execute(query, [pid])
+                return cursor.fetchone()[0]
             finally:
                 asking.close()
+
+        server = (info.host, info.port)
+        return DatabaseSession(
+            key=(*server, pid),
+            server="PostgreSQL",
+            held_up_by=lambda: [(*server, int(holder)) for holder in ask("SELECT pg_blocking_pids(%s)")],
+            in_transaction=lambda: self._locks.was_opened(at()) and _is_in_transaction(at()),
+            end=lambda: ask("SELECT pg_terminate_backend(%s)"),
+        )
+
+
+def _parameters(info: Any) -> dict[str, Any]:
+    return dict(info.dsn_parameters if hasattr(info, "dsn_parameters") else info.get_parameters())
+
+
+def _is_in_transaction(connection: Any) -> bool:
+    return connection is not None and not connection.closed and int(connection.info.transaction_status) != _IDLE
+
+
+def _key(connection: Any) -> Hashable:
+    info = connection.info
+    return (info.host, info.port, int(info.backend_pid))
+
+
+def put_into_psycopg(undo: UndoStack, locks: Locks, module: ModuleType) -> None:
+    """Into the module ``psycopg.connection``."""
+    kind: Any = module.Connection
+    beginning, really, closing = kind.__init__, kind.wait, kind.close
+    sessions = _Sessions(locks, kind.connect)
+
+    def begin(connection: Any, *args: Any, **options: Any) -> None:
+        beginning(connection, *args, **options)
+        locks.opens(connection)
+
+    def wait(connection: Any, gen: _Query, *args: Any, **options: Any) -> Any:
+        if not locks.may_wait:
+            return really(connection, gen, *args, **options)
+        session = sessions.of(connection)
+        locks.begins(session)
+        try:
+            return really(connection, _patient(gen, locks, session), LATE, **_without_interval(options))
         finally:
-            self._asking = False
+            locks.ended(session)
+
+    def close(connection: Any) -> None:
+        key = None if connection.closed else _key(connection)
+        closing(connection)
+        locks.gone(key)
+
+    undo.set_attribute(kind, "__init__", begin)
+    undo.set_attribute(kind, "wait", wait)
+    undo.set_attribute(kind, "close", close)
 
 
-def _pid(wrapper: Any) -> int:
-    """The server's process behind a connection."""
-    return int(wrapper.connection.info.backend_pid)
+def _without_interval(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "interval"}
 
 
-def _is_open(wrapper: Any) -> bool:
-    connection = wrapper.connection
-    return wrapper.vendor == "postgresql" and connection is not None and not connection.closed
+def _patient(gen: _Query, locks: Locks, session: DatabaseSession) -> _Query:
+    """The same generator; whenever nothing has come for a while, somebody else may go on."""
+    ready = None
+    while True:
+        try:
+            wanted = next(gen) if ready is None else gen.send(ready)
+        except StopIteration as end:
+            return end.value
+        ready = yield wanted
+        while not ready:
+            locks.let_the_holder_go_on(session)
+            ready = yield wanted
+
+
+def put_into_psycopg2(undo: UndoStack, locks: Locks, module: ModuleType) -> None:
+    """Into the module ``psycopg2``."""
+    from psycopg2 import extensions
+
+    really = module._connect
+    sessions = _Sessions(locks, module.connect)
+    copying = _copying_cursor(extensions)
+
+    def connect(*args: Any, **options: Any) -> Any:
+        connection = really(*args, **options)
+        locks.opens(connection)
+        if connection.cursor_factory is None:
+            connection.cursor_factory = copying
+        return connection
+
+    def wait(connection: Any) -> None:
+        session = sessions.of(connection) if connection.status != extensions.STATUS_SETUP and locks.may_wait else None
+        if session is not None:
+            locks.begins(session)
+        while (state := connection.poll()) != extensions.POLL_OK:
+            locks.wait_for(session, connection.fileno(), to_write=state == extensions.POLL_WRITE)
+        if session is not None:
+            locks.ended(session)
+
+    undo.set_attribute(module, "_connect", connect)
+    undo.callback(extensions.set_wait_callback, extensions.get_wait_callback())
+    extensions.set_wait_callback(wait)
+
+
+def _copying_cursor(extensions: Any) -> type:
+    """A cursor whose ``COPY`` is as without a callback, with which psycopg2 refuses it."""
+
+    def without_callback(name: str) -> Callable[..., Any]:
+        real = getattr(extensions.cursor, name)
+
+        def copy(cursor: Any, *args: Any, **options: Any) -> Any:
+            callback = extensions.get_wait_callback()
+            extensions.set_wait_callback(None)
+            try:
+                return real(cursor, *args, **options)
+            finally:
+                extensions.set_wait_callback(callback)
+
+        return copy
+
+    names = ("copy_expert", "copy_from", "copy_to")
+    return type("cursor", (extensions.cursor,), {name: without_callback(name) for name in names})

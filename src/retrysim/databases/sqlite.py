@@ -1,7 +1,7 @@
 """SQLite's busy timeout, in virtual time: a task that meets another's lock lets that one go on, and tries again.
 
 SQLite itself would sleep below Python, and the task that holds the lock would stay where it is. Django's databases in
-memory (a shared cache) have no such timeout in reality: there a lock would be an error at once. They get it here, as
+memory (a shared cache) really have no such timeout: there a lock would be an error at once. They get it here, as
 they stand in for a database that has one.
 """
 
@@ -20,18 +20,27 @@ from retrysim.undo import UndoStack
 #: How long ``sqliteDefaultBusyCallback`` (SQLite's main.c) sleeps between its tries, in milliseconds; then 100 each.
 _DELAYS_MS = (1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)
 #: What ``sqlite3.connect`` has unless told: seconds.
-_TIMEOUT = 5.0
+TIMEOUT = 5.0
 _LOCKED_SHAREDCACHE = sqlite3.SQLITE_LOCKED | 1 << 8
 _NO_QUERY = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
-class _State:
+class State:
     """What is known of a connection's transaction: whether it has read, and holds what it read."""
 
     __slots__ = ("has_read",)
 
     def __init__(self) -> None:
         self.has_read = False
+
+    def before(self, connection: Any) -> None:
+        """A query begins."""
+        self.has_read = self.has_read and connection.in_transaction
+
+    def after(self, connection: Any, query: Any) -> None:
+        """A query has ended."""
+        reads = self.has_read or not str(query).lstrip().upper().startswith(_NO_QUERY)
+        self.has_read = connection.in_transaction and reads
 
 
 def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
@@ -52,7 +61,7 @@ def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
 def _get_new_connection(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
     def get_new_connection(wrapper: Any, conn_params: Any) -> Any:
         connection = real(wrapper, conn_params)
-        if environment.owns_thread and not environment.standpoint.is_main_thread:
+        if environment.owns_thread and not environment.context.is_main_thread:
             connection.execute("PRAGMA busy_timeout = 0")
         return connection
 
@@ -63,7 +72,7 @@ def _create_cursor(real: Callable[..., Any]) -> Callable[..., Any]:
     def create_cursor(wrapper: Any, name: str | None = None) -> Any:
         cursor = real(wrapper, name)
         cursor.busy_timeout = _timeout_of(wrapper)
-        cursor.state = vars(wrapper).setdefault("_retrysim_state", _State())
+        cursor.state = vars(wrapper).setdefault("_retrysim_state", State())
         return cursor
 
     return create_cursor
@@ -74,16 +83,14 @@ def _execute(real: Callable[..., Any], environment: Environment) -> Callable[...
         if environment.current is None or not hasattr(cursor, "state"):
             return real(cursor, query, *args)
         state = cursor.state
-        state.has_read = state.has_read and cursor.connection.in_transaction
+        state.before(cursor.connection)
         try:
             answer = real(cursor, query, *args)
         except sqlite3.OperationalError as error:
-            if not _may_wait(error, state):
+            if not may_wait(error, state):
                 raise
-            answer = _wait(environment, cursor.busy_timeout, lambda: real(cursor, query, *args), error)
-        state.has_read = cursor.connection.in_transaction and (
-            state.has_read or not str(query).lstrip().upper().startswith(_NO_QUERY)
-        )
+            answer = try_again(environment, cursor.busy_timeout, lambda: real(cursor, query, *args), error)
+        state.after(cursor.connection, query)
         return answer
 
     return execute
@@ -97,26 +104,26 @@ def _commit(real: Callable[..., Any], environment: Environment) -> Callable[...,
             cause = error.__cause__
             if environment.current is None or not isinstance(cause, sqlite3.OperationalError) or not _is_busy(cause):
                 raise
-            return _wait(environment, _timeout_of(wrapper), lambda: real(wrapper), error)
+            return try_again(environment, _timeout_of(wrapper), lambda: real(wrapper), error)
 
     return commit
 
 
 def _timeout_of(wrapper: Any) -> float:
-    return float(wrapper.settings_dict["OPTIONS"].get("timeout", _TIMEOUT))
+    return float(wrapper.settings_dict["OPTIONS"].get("timeout", TIMEOUT))
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, _LOCKED_SHAREDCACHE)
 
 
-def _may_wait(error: sqlite3.OperationalError, state: _State) -> bool:
+def may_wait(error: sqlite3.OperationalError, state: State) -> bool:
     """SQLite asks no busy handler for a reader that wants to write: two of these would wait for each other."""
     would_wait_for_each_other = error.sqlite_errorcode == sqlite3.SQLITE_BUSY and state.has_read
     return _is_busy(error) and not would_wait_for_each_other
 
 
-def _wait(environment: Environment, seconds: float, again: Callable[[], Any], error: Exception) -> Any:
+def try_again(environment: Environment, seconds: float, again: Callable[[], Any], error: Exception) -> Any:
     """Try again as SQLite's busy handler does, as long as it would; then raise what it said."""
     give_up_ns = environment.clock.ns + grid_ns(seconds)
     tries = 0

@@ -9,12 +9,12 @@ from retrysim.durations import Duration
 from retrysim.errors import FakeError
 from retrysim.fakes.callers import Per
 from retrysim.fakes.dialect import Dialect, load_dialect
+from retrysim.fakes.dialect_vendor import DialectVendor
 from retrysim.fakes.endpoint import Endpoint, Function
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.limit_spec import LimitSpec
 from retrysim.fakes.mount import split_url
 from retrysim.fakes.routing import EveryPath, Router, Routes
-from retrysim.fakes.spoken import SpokenVendor
 from retrysim.fakes.trouble import Troubles
 from retrysim.ratelimit.rate import Rate
 
@@ -58,9 +58,9 @@ class API(Fake):
         limits = [] if limit is None else [_own_limit(manners, limit, algorithm)]
         router = _routes(parts.path.rstrip("/"), answer, endpoints)
 
-        def make() -> SpokenVendor:
+        def make() -> DialectVendor:
             made = state() if state is not None else None
-            return SpokenVendor(manners, router, limits=limits, per=per, state=made, explains=True)
+            return DialectVendor(manners, router, limits=limits, per=per, state=made, explains=True)
 
         super().__init__(
             name or parts.netloc,

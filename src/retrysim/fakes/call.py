@@ -26,7 +26,7 @@ class Call:
     server's clock and rounded as it is written, ``None`` if it names none. Who obeys comes between the two.
 
     In a simulation ``task_id`` and ``attempt`` (from 1) say which attempt of which task called; several calls of one
-    attempt are retries inside a library.
+    attempt are retries inside a library. ``effect`` is the same for calls of which only the first has an effect.
     """
 
     at_ns: int
@@ -44,6 +44,7 @@ class Call:
     broken: str | None = None
     task_id: str | None = None
     attempt: int | None = None
+    effect: str | None = None
 
     @property
     def answer(self) -> str:

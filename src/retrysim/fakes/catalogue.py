@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from retrysim.errors import FakeError
 from retrysim.fakes.dialect import dialect_names, load_dialect
 from retrysim.fakes.fake import Fake
+from retrysim.fakes.options import ValueKind, of_own_api, of_twitter, of_vendor, wrong_options
 from retrysim.nearest import did_you_mean
 
 _TWITTER = "twitter"
@@ -28,11 +28,32 @@ def make_fake(name: str, options: Mapping[str, Any] | None = None, *, seed: int 
     """
     values = {"seed": seed, **(options or {})}
     make = _maker(name, values)
-    known = list(inspect.signature(make).parameters)
-    for option in values:
-        if option not in known:
-            raise FakeError(f"the fake {name!r} has no option {option!r}{did_you_mean(option, known)}")
+    for _, what in wrong_options(name, values, kinds_of(name, own="url" in values)):
+        raise FakeError(what)
     return make(**values)
+
+
+def kinds_of(name: str, *, own: bool) -> Mapping[str, ValueKind]:
+    """The options that a fake takes from a file or a command line, with the kind of each.
+
+    ``own``: it is an API of one's own. Raises ``FakeError`` for an unknown name.
+    """
+    if own:
+        return of_own_api()
+    if name == _TWITTER:
+        from retrysim.fakes.twitter.limits import eras
+        from retrysim.fakes.twitter.limits_v2 import tiers
+
+        return of_twitter(eras(), tiers())
+    if name not in fake_names():
+        raise _unknown(name)
+    return of_vendor(tuple(limit.name for limit in load_dialect(name).limits))
+
+
+def _unknown(name: str) -> FakeError:
+    known = fake_names()
+    there_are = f"there are {', '.join(known)}; one's own needs a url"
+    return FakeError(f"no fake {name!r}{did_you_mean(name, known)} ({there_are})")
 
 
 def _maker(name: str, values: Mapping[str, Any]) -> Callable[..., Fake]:
@@ -44,10 +65,8 @@ def _maker(name: str, values: Mapping[str, Any]) -> Callable[..., Fake]:
         from retrysim.fakes.twitter import Twitter
 
         return Twitter
-    known = fake_names()
-    if name not in known:
-        there_are = f"there are {', '.join(known)}; one's own needs a url"
-        raise FakeError(f"no fake {name!r}{did_you_mean(name, known)} ({there_are})")
+    if name not in fake_names():
+        raise _unknown(name)
     from retrysim.fakes.vendor_api import VendorAPI
 
     return partial(VendorAPI, name)

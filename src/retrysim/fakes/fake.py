@@ -11,22 +11,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retrysim.clock import WallClock
-from retrysim.durations import Duration, to_timedelta
+from retrysim.durations import Duration, parse_duration, parse_skew, to_timedelta
 from retrysim.errors import FakeError
 from retrysim.fakes.aliases import Aliases
 from retrysim.fakes.call import Call
+from retrysim.fakes.disturbances import Disturbances, Struck
 from retrysim.fakes.endpoint import Endpoint
 from retrysim.fakes.in_flight import InFlight
 from retrysim.fakes.latency import parse_latency
 from retrysim.fakes.nearest import nearest
-from retrysim.fakes.pipeline import Outcome
+from retrysim.fakes.pipeline import Answered
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
-from retrysim.fakes.skew import parse_skew
 from retrysim.fakes.story import Window, count, limited, longest_wait_ns, tell, too_early, windows
 from retrysim.fakes.trouble import Troubles, parse_troubles
 from retrysim.fakes.vendor import Count, Quota, Vendor
-from retrysim.fakes.weather import Weather
 from retrysim.ratelimit.draining import drained_ns
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Fake:
     ``make`` builds the vendor's side in its initial state: endpoints, limits, data. ``prefix`` is the path under which
     clients find it (``/v1``), which another address may replace. ``clock_skew`` is how far the server's clock is
     ahead of the caller's (``"-3s"``: behind), ``latency`` how long it takes (``"200ms"``, ``"1s to 3s"``), ``trouble``
-    what goes wrong and when (see ``trouble.py``); chance draws from ``seed``. Every call is told to each of
+    what goes wrong and when (see ``trouble.py``); chance draws from ``seed``. Every call is passed to each of
     ``observers``. Calls may come from several threads.
     """
 
@@ -64,13 +63,17 @@ class Fake:
         self.observers: list[Observer] = []
         #: asked who calls: the id of a task and which attempt of it, or nobody in particular
         self.caller: Caller = _nobody
+        #: asked what meets a call of an endpoint, beside the fake's own trouble; ``None``: nothing does
+        self.struck: Struck | None = None
+        #: asked which effect a call of an endpoint has, which a repeat of it does not have again; ``None``: its own
+        self.effect_of: Callable[[str, Request], str | None] = _its_own
         self.calls: list[Call] = []
         self._skew_ns = parse_skew(clock_skew)
-        self._make_weather = partial(Weather, parse_troubles(trouble), parse_latency(latency), seed)
+        self._make_disturbances = partial(Disturbances, parse_troubles(trouble), parse_latency(latency), seed)
         self._make = make
         self._lock = threading.RLock()
         self._vendor = make()
-        self._weather = self._make_weather()
+        self._disturbances = self._make_disturbances()
         self._in_flight = InFlight()
         self._names = Aliases()
         self._served: dict[tuple[str, str], list[Quota]] = {}
@@ -82,7 +85,7 @@ class Fake:
         """Forget every call and every count; data are as they were when the fake was made."""
         with self._lock:
             self._vendor = self._make()
-            self._weather = self._make_weather()
+            self._disturbances = self._make_disturbances()
             self._in_flight = InFlight()
             self._names = Aliases()
             self._served.clear()
@@ -94,9 +97,9 @@ class Fake:
         with self._lock:
             now_ns = at_ns + self._skew_ns
             self._in_flight.release(now_ns)
-            outcome = self._weather.answer(self._vendor, request, now_ns)
+            outcome = self._disturbances.answer(self._vendor, request, now_ns, self.struck)
             self._in_flight.hold(outcome.held, now_ns + outcome.response.latency_ns)
-            call = self._call(outcome, at_ns)
+            call = self._call(outcome, at_ns, self.effect_of(outcome.endpoint, request))
             self.calls.append(call)
         for observe in self.observers:
             observe(call)
@@ -127,7 +130,7 @@ class Fake:
         return self._names.secrets
 
     def endpoints(self) -> list[str]:
-        """The names of the endpoints, and of what was called beside them."""
+        """The names of the endpoints, and of whatever else was called."""
         names = dict.fromkeys(self._vendor.router.names())
         return list(names | dict.fromkeys(call.endpoint for call in self.calls))
 
@@ -138,9 +141,13 @@ class Fake:
             raise FakeError(self._unknown(endpoint, known))
         return [call for call in self.calls if call.endpoint == endpoint]
 
-    def story(self, endpoint: str) -> str:
-        """The calls of one endpoint as a line: ``180x200 20x429 15m 20x200``."""
-        return tell(self.calls_of(endpoint))
+    def story(self, endpoint: str, *, within: Duration | None = None) -> str:
+        """The calls of one endpoint as a line: ``180x200 20x429 15m 20x200``.
+
+        ``within`` is for calls that jitter has spread: those that follow each other in less are one group, and the time
+        between two groups is rounded to multiples of it.
+        """
+        return tell(self.calls_of(endpoint), within_ns=None if within is None else parse_duration(within))
 
     def per_window(self, endpoint: str) -> list[Window]:
         """What each partition got of one endpoint, window by window."""
@@ -194,7 +201,7 @@ class Fake:
 
         return has_answered
 
-    def _call(self, outcome: Outcome, at_ns: int) -> Call:
+    def _call(self, outcome: Answered, at_ns: int, effect: str | None) -> Call:
         response = outcome.response
         task_id, attempt = self.caller()
         call = Call(
@@ -206,20 +213,21 @@ class Fake:
             status=response.status,
             decision=outcome.decision,
             broken=response.broken.value if response.broken else None,
+            effect=effect,
         )
         return (
             call if outcome.count is None else replace(self._with_count(call, outcome.count), told_ns=outcome.told_ns)
         )
 
-    def _with_count(self, call: Call, told: Count) -> Call:
-        decision, identity = told.decision, told.quota.identity
+    def _with_count(self, call: Call, count: Count) -> Call:
+        decision, identity = count.decision, count.quota.identity
         opens_ns = decision.retry_at_ns if call.decision == "limited" else None
         partition = self._names.name(identity)
         if call.decision == "served":
-            self._served.setdefault((told.quota.bucket, partition), []).append(told.quota)
+            self._served.setdefault((count.quota.bucket, partition), []).append(count.quota)
         return replace(
             call,
-            bucket=told.quota.bucket,
+            bucket=count.quota.bucket,
             partition=partition,
             limit=decision.limit,
             remaining=decision.remaining,
@@ -235,6 +243,10 @@ class Fake:
 
 def _nobody() -> tuple[str | None, int | None]:
     return None, None
+
+
+def _its_own(_endpoint: str, _request: Request) -> None:
+    """Every call has an effect of its own."""
 
 
 def _no_answer(_visit: object) -> None:

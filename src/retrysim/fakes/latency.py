@@ -22,7 +22,7 @@ class Latency:
 
 
 def parse_latency(value: Duration) -> Latency:
-    """Raises ``DurationError`` for what is no duration, ``FakeError`` for a range that runs backwards."""
+    """Raises ``DurationError`` for what is not a valid duration, ``FakeError`` for a range that runs backwards."""
     if isinstance(value, str) and " to " in value:
         least, _, most = value.partition(" to ")
         latency = Latency(least_ns=parse_duration(least), most_ns=parse_duration(most))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,13 +11,23 @@ from retrysim.fakes.fake import Fake
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 
+#: A name or an address, and a path, without what URLs have to write otherwise.
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+", re.IGNORECASE)
+_PATH = re.compile(r"[!-~]*", re.ASCII)
 
-def split_url(url: str) -> SplitResult:
+
+def split_url(url: object) -> SplitResult:
     """The parts of the address of an API. Raises ``FakeError`` for anything but scheme, host and maybe a path."""
     try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-    except ValueError:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        is_address = (
+            parts.scheme in ("http", "https")
+            and _HOST.fullmatch(parts.hostname or "")
+            and parts.port != 0
+            and not (parts.query or parts.fragment or parts.username or parts.password)
+            and _PATH.fullmatch(parts.path)
+        )
+    except ValueError:  # a port of 99999, an IPv6 address that is none
         is_address = None
     if not is_address:
         raise FakeError(f'{url!r} is no address of an API: expected a URL such as "https://llm.acme.io/v1"')

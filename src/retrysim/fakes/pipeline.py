@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from retrysim.fakes.call import Verdict
-from retrysim.fakes.reply import Malformed, Refusal, Reply, reply_of
+from retrysim.fakes.reply import Malformed, Refused, Reply, reply_of
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.fakes.vendor import Count, Quota, Vendor, last_refusal
 from retrysim.fakes.visit import Visit
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
-_TOLD_OF_A_PATH = 200
+_ADVERTISED_OF_A_PATH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Answered:
     """A response and why it is what it is.
 
     ``count`` is the limit that decided, or the one that is shown; ``told_ns`` is the last
@@ -33,7 +33,7 @@ class Outcome:
     held: tuple[Quota, ...] = ()
 
 
-def answer(vendor: Vendor, request: Request, now_ns: int, *, turn_away: bool = False) -> Outcome:
+def answer(vendor: Vendor, request: Request, now_ns: int, *, turn_away: bool = False) -> Answered:
     """What the API answers at this instant of its own clock; with ``turn_away``, limited whatever remains."""
     if not _METHOD.fullmatch(request.method) or not request.path.startswith("/"):
         return _turned_away(vendor, request, vendor.malformed(request, "request line"), now_ns)
@@ -44,16 +44,16 @@ def answer(vendor: Vendor, request: Request, now_ns: int, *, turn_away: bool = F
     visit = Visit(request=request, endpoint=endpoint, params=params, now_ns=now_ns, state=vendor.state)
     try:
         quotas = vendor.quotas(visit)
-    except Refusal as refusal:
+    except Refused as refusal:
         response = vendor.dress(refusal.reply, request, (), now_ns)
-        return Outcome(response=response, endpoint=endpoint.name, decision="refused")
+        return Answered(response=response, endpoint=endpoint.name, decision="refused")
     return _turned_back(vendor, visit, quotas) if turn_away and quotas else _counted(vendor, visit, quotas)
 
 
-def answer_failing(vendor: Vendor, request: Request, status: int, now_ns: int) -> Outcome:
+def answer_failing(vendor: Vendor, request: Request, status: int, now_ns: int) -> Answered:
     """What the API answers while it is down: nothing is done and nothing is counted."""
     response = vendor.dress(vendor.failure(request, status), request, (), now_ns)
-    return Outcome(response=response, endpoint=endpoint_name(vendor, request), decision="broken")
+    return Answered(response=response, endpoint=endpoint_name(vendor, request), decision="broken")
 
 
 def endpoint_name(vendor: Vendor, request: Request) -> str:
@@ -64,20 +64,20 @@ def endpoint_name(vendor: Vendor, request: Request) -> str:
 
 def name_of(request: Request) -> str:
     """What a request is called where no endpoint has a name for it: method and path, cut to a length to be shown."""
-    return f"{request.method} {request.path}"[:_TOLD_OF_A_PATH]
+    return f"{request.method} {request.path}"[:_ADVERTISED_OF_A_PATH]
 
 
-def _turned_away(vendor: Vendor, request: Request, reply: Reply, now_ns: int) -> Outcome:
+def _turned_away(vendor: Vendor, request: Request, reply: Reply, now_ns: int) -> Answered:
     response = vendor.dress(reply, request, (), now_ns)
-    return Outcome(response=response, endpoint=name_of(request), decision="refused")
+    return Answered(response=response, endpoint=name_of(request), decision="refused")
 
 
-def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
+def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Answered:
     counts = take_all(quotas, visit.now_ns)
     refused = last_refusal(counts)
     if refused is not None:
         response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
-        return Outcome(
+        return Answered(
             response=response,
             endpoint=visit.endpoint.name,
             decision="limited",
@@ -85,7 +85,7 @@ def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
             told_ns=vendor.told_ns(visit, refused, counts),
         )
     reply = _function_reply(vendor, visit)
-    return Outcome(
+    return Answered(
         response=vendor.dress(reply, visit.request, counts, visit.now_ns) if isinstance(reply, Reply) else reply,
         endpoint=visit.endpoint.name,
         decision="served",
@@ -94,12 +94,12 @@ def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
     )
 
 
-def _turned_back(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Outcome:
+def _turned_back(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Answered:
     """A refusal that no header explains: nothing is taken, and nobody knows when to come again."""
     counts = [Count(quota=q, decision=q.limiter.check(q.key, visit.now_ns, q.cost)) for q in quotas]
     refused = replace(counts[0], decision=replace(counts[0].decision, allowed=False, retry_at_ns=None))
     response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
-    return Outcome(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
+    return Answered(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
 
 
 def take_all(quotas: Sequence[Quota], now_ns: int) -> list[Count]:
@@ -118,7 +118,7 @@ def _take(quota: Quota, now_ns: int) -> Count:
 def _function_reply(vendor: Vendor, visit: Visit) -> Reply | Response:
     try:
         return reply_of(visit.endpoint.function(visit))
-    except Refusal as refusal:
+    except Refused as refusal:
         return refusal.reply
     except Malformed as malformed:
         return vendor.malformed(visit.request, malformed.what)

@@ -13,7 +13,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A status, a body with its content type, and headers beside those that the API sends with every answer.
+    """A status, a body with its content type, and headers in addition to those that the API sends with every answer.
 
     With ``has_gaps``, body and headers are wordings whose gaps a dialect fills when it dresses the answer.
     """
@@ -25,7 +25,7 @@ class Reply:
     has_gaps: bool = False
 
 
-class Refusal(Exception):  # noqa: N818 - it ends a visit, it is no error of ours
+class Refused(Exception):  # noqa: N818 - it ends a visit, it is no error of ours
     """Ends a visit with this reply: an endpoint, or the API's own door, says no."""
 
     def __init__(self, reply: Reply) -> None:

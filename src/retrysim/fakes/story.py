@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retrysim.fakes.call import Call
-from retrysim.trace.story import story_of
+from retrysim.trace.story import bursts_of, story_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,14 @@ class Window:
     limited: int
 
 
-def tell(calls: Sequence[Call]) -> str:
+def tell(calls: Sequence[Call], *, within_ns: int | None = None) -> str:
     """The calls as a line: ``180x200 20x429 15m 20x200``.
 
     Equal answers at one instant are one group; between two groups stands the time from the last call of the one
-    to the first of the other, if any passed.
+    to the first of the other, if any passed. ``within_ns`` gathers calls that jitter has spread.
     """
-    return story_of((call.at_ns, call.answer) for call in calls)
+    answers = [(call.at_ns, call.answer) for call in calls]
+    return bursts_of(answers, within_ns) if within_ns else story_of(answers)
 
 
 def count(calls: Iterable[Call]) -> dict[str, dict[str, int]]:
@@ -44,12 +45,12 @@ def limited(calls: Iterable[Call]) -> list[Call]:
 
 def too_early(calls: Iterable[Call]) -> list[Call]:
     """The limited calls of a caller who had been told at an earlier instant to wait longer than that."""
-    told: dict[tuple[str, str], Call] = {}
+    first_calls: dict[tuple[str, str], Call] = {}
     early: list[Call] = []
     for call in limited(calls):
-        first = told.get((call.bucket, call.partition))
+        first = first_calls.get((call.bucket, call.partition))
         if first is None or first.retry_at_ns is None or call.at_ns >= first.retry_at_ns:
-            told[call.bucket, call.partition] = call
+            first_calls[call.bucket, call.partition] = call
         elif call.at_ns > first.at_ns:
             early.append(call)
     return early

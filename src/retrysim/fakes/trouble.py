@@ -20,7 +20,7 @@ from retrysim.nearest import did_you_mean
 Troubles = Mapping[str, str | Sequence[str]]
 
 
-class Kind(Enum):
+class FailureMode(Enum):
     """What goes wrong.
 
     The first six come before the API has done anything: nothing happens and nothing is counted. The others come
@@ -42,16 +42,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    kind: Kind
+    kind: FailureMode
     when: When
 
 
 #: How the connection breaks before anything is done.
-BREAKS_BEFORE: Mapping[Kind, Break] = MappingProxyType(
-    {Kind.REFUSED: Break.REFUSED, Kind.RESET: Break.RESET, Kind.SILENCE: Break.SILENCE}
+BREAKS_BEFORE: Mapping[FailureMode, Break] = MappingProxyType(
+    {FailureMode.REFUSED: Break.REFUSED, FailureMode.RESET: Break.RESET, FailureMode.SILENCE: Break.SILENCE}
 )
 #: What the server answers instead.
-FAILS_WITH: Mapping[Kind, int] = MappingProxyType({Kind.OVER_CAPACITY: 503, Kind.INTERNAL_ERROR: 500})
+FAILS_WITH: Mapping[FailureMode, int] = MappingProxyType(
+    {FailureMode.OVER_CAPACITY: 503, FailureMode.INTERNAL_ERROR: 500}
+)
 
 _LIMIT_HEADER = re.compile(r"rate-?limit|retry-after|call-limit", re.IGNORECASE)
 
@@ -62,26 +64,28 @@ def parse_troubles(troubles: Troubles | None) -> tuple[Trouble, ...]:
 
 
 def _troubles(troubles: Troubles) -> Iterator[Trouble]:
-    known = [kind.value for kind in Kind]
+    known = [kind.value for kind in FailureMode]
+    if not isinstance(troubles, Mapping):
+        raise FakeError(f'trouble={troubles!r}: expected what happens and when, such as {{"reset": "call 3"}}')
     for name, times in troubles.items():
         if name not in known:
             raise FakeError(f"no trouble {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})")
         for text in [times] if isinstance(times, str) else times:
-            yield Trouble(kind=Kind(name), when=parse_when(text))
+            yield Trouble(kind=FailureMode(name), when=parse_when(text))
 
 
-def spoil(response: Response, kind: Kind) -> Response:
+def spoil(response: Response, kind: FailureMode) -> Response:
     """An answer after trouble that comes when all is done."""
-    if kind is Kind.ANSWER_LOST:
+    if kind is FailureMode.ANSWER_LOST:
         return Response(status=0, broken=Break.RESET)
-    if kind is Kind.TRUNCATED:
+    if kind is FailureMode.TRUNCATED:
         return replace(response, broken=Break.TRUNCATED)
-    if kind is Kind.MALFORMED:
+    if kind is FailureMode.MALFORMED:
         half = response.body[: len(response.body) // 2]
         return replace(response, body=half, headers=_with_length(response.headers, len(half)))
-    if kind is Kind.HEADERS_MISSING:
+    if kind is FailureMode.HEADERS_MISSING:
         return replace(response, headers=tuple(h for h in response.headers if not _LIMIT_HEADER.search(h[0])))
-    if kind is Kind.HEADERS_WRONG:
+    if kind is FailureMode.HEADERS_WRONG:
         wrong = ((name, "-1" if _LIMIT_HEADER.search(name) else value) for name, value in response.headers)
         return replace(response, headers=tuple(wrong))
     return response

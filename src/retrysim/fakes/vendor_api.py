@@ -8,11 +8,11 @@ from dataclasses import replace
 from retrysim.durations import Duration
 from retrysim.errors import FakeError
 from retrysim.fakes.dialect import Dialect, Saying, load_dialect
+from retrysim.fakes.dialect_vendor import DialectVendor
 from retrysim.fakes.endpoint import Endpoint, Function
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.limit_spec import LimitSpec
 from retrysim.fakes.routing import EveryPath, RouterOrElse
-from retrysim.fakes.spoken import SpokenVendor
 from retrysim.fakes.trouble import Troubles
 from retrysim.nearest import did_you_mean
 from retrysim.ratelimit.rate import Rate
@@ -46,9 +46,9 @@ class VendorAPI(Fake):
         specs = list(_limits(manners, limits or {}))
         router = RouterOrElse(_endpoints(manners, endpoints or {}), EveryPath(_answer(manners.answers.get("default"))))
 
-        def make() -> SpokenVendor:
+        def make() -> DialectVendor:
             made = state() if state is not None else None
-            return SpokenVendor(manners, router, limits=specs, per=manners.per, state=made)
+            return DialectVendor(manners, router, limits=specs, per=manners.per, state=made)
 
         super().__init__(
             vendor,

@@ -26,7 +26,7 @@ _MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class NthCall:
     """One call: its number (from 1), the nanoseconds since the first one, and a random word of its own."""
 
     number: int
@@ -40,7 +40,7 @@ class When:
 
     text: str
     endpoint: str
-    holds: Callable[[Moment], bool]
+    holds: Callable[[NthCall], bool]
 
 
 def parse_when(text: str) -> When:
@@ -55,7 +55,7 @@ def parse_when(text: str) -> When:
         raise FakeError(f"{text!r} does not say when: {error}") from error
 
 
-def _condition(calls: str, text: str) -> Callable[[Moment], bool]:
+def _condition(calls: str, text: str) -> Callable[[NthCall], bool]:
     if calls == "always":
         return lambda moment: True
     if match := _CALLS.fullmatch(calls):

@@ -52,23 +52,23 @@ def fill(text: str, counts: Mapping[str, Count], now_ns: int) -> str | None:
 
 def told_ns(texts: Iterable[str], refused: Count, now_ns: int) -> int | None:
     """The last instant that texts name for coming again: that of a retry, or else the reset of the refusing limit."""
-    told: dict[str, int] = {}
+    count: dict[str, int] = {}
     for gap in [gap for text in texts for gap in _GAP.finditer(text)]:
         limit, name, form = gap.groups()
         at_ns = refused.decision.retry_at_ns if name == "retry" else refused.decision.reset_ns
         if name in ("retry", "reset") and limit in (None, refused.quota.name) and at_ns is not None:
-            told[name] = max(told.get(name, 0), FORMS[form].told_ns(at_ns, now_ns))
-    return told.get("retry", told.get("reset"))
+            count[name] = max(count.get(name, 0), FORMS[form].told_ns(at_ns, now_ns))
+    return count.get("retry", count.get("reset"))
 
 
 def _now(form: str, now_ns: int) -> str:
     return FORMS[form].text(now_ns, now_ns)
 
 
-def _word(name: str, form: str | None, told: Count | None, now_ns: int) -> str | None:
-    if told is None:
+def _word(name: str, form: str | None, count: Count | None, now_ns: int) -> str | None:
+    if count is None:
         return None
-    decision = told.decision
+    decision = count.decision
     if form:
         at_ns = decision.retry_at_ns if name == "retry" else decision.reset_ns
         return None if at_ns is None else FORMS[form].text(at_ns, now_ns)
@@ -76,10 +76,10 @@ def _word(name: str, form: str | None, told: Count | None, now_ns: int) -> str |
         "limit": decision.limit,
         "remaining": decision.remaining,
         "used": decision.limit - decision.remaining,
-        "cost": told.quota.cost,
-        "window": told.quota.rate.window_ns // SECOND if told.quota.rate else 0,
-        "per_second": _per_second(told.quota.rate),
-        "bucket": hex_word(32, told.quota.bucket),
+        "cost": count.quota.cost,
+        "window": count.quota.rate.window_ns // SECOND if count.quota.rate else 0,
+        "per_second": _per_second(count.quota.rate),
+        "bucket": hex_word(32, count.quota.bucket),
     }
     return str(words[name])
 

@@ -9,7 +9,7 @@ from retrysim.faults.verdict import DELIVER, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class TaskMessage:
     """What a rule knows of a task message; ``retries`` is 0 for a first attempt."""
 
     task_id: str
@@ -22,7 +22,7 @@ class Message:
 class MessageRule:
     """A verdict on the messages of a task and a queue (``None``: of any), from the ``nth`` on, ``times`` of them.
 
-    ``retries`` asks for messages of that attempt only (0: first attempts); ``times=None`` is for ever.
+    ``retries`` asks for messages of that attempt only (0: first attempts); ``times=None`` has no end.
     """
 
     name: str
@@ -33,7 +33,7 @@ class MessageRule:
     nth: int = 1
     times: int | None = 1
 
-    def concerns(self, message: Message) -> bool:
+    def concerns(self, message: TaskMessage) -> bool:
         """Whether the rule counts this message."""
         named = self.task is None or message.task == self.task or message.task.endswith("." + self.task)
         return named and self.queue in (None, message.queue) and self.retries in (None, message.retries)
@@ -44,9 +44,9 @@ class MessageRule:
 
 
 class Rules:
-    """The rules of one run. The first that strikes decides; ``on_strike(rule, message)`` is told."""
+    """The rules of one run. The first that strikes decides; ``on_strike(rule, message)`` is called."""
 
-    def __init__(self, on_strike: Callable[[MessageRule, Message], None]) -> None:
+    def __init__(self, on_strike: Callable[[MessageRule, TaskMessage], None]) -> None:
         self._on_strike = on_strike
         self._rules: list[MessageRule] = []
         self._counts: dict[str, int] = {}
@@ -60,7 +60,7 @@ class Rules:
         self._counts[rule.name] = 0
 
     def remove(self, name: str) -> None:
-        """Take a rule back; one that is not there is let be."""
+        """Remove a rule, if it is there."""
         self._rules = [rule for rule in self._rules if rule.name != name]
 
     def names(self) -> list[str]:
@@ -70,7 +70,7 @@ class Rules:
         """How many messages a rule has counted."""
         return self._counts[name]
 
-    def judge(self, message: Message) -> Verdict:
+    def judge(self, message: TaskMessage) -> Verdict:
         """What is to become of a message."""
         verdict: Verdict = DELIVER
         for rule in self._rules:

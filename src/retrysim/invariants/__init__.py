@@ -7,11 +7,12 @@ a ``Trace`` to a ``Judgement``.
 from typing import Any
 
 from retrysim.invariants.attempts import effects_happen_once, no_two_attempts_overlap, nothing_runs_after_revoke
+from retrysim.invariants.effects import calls_have_effect_once, tasks_settle_within
 from retrysim.invariants.invariant import Invariant, Judgement, Problem, judge
 from retrysim.invariants.limits import nobody_calls_while_limited, quota_is_respected, retries_start_at_reset
 from retrysim.invariants.queues import queues_drain
 from retrysim.invariants.retries import retries_follow_policy, retry_counts_are_respected
-from retrysim.invariants.sentence import Joined, Sentence, Told, base_name
+from retrysim.invariants.sentence import ConfiguredInvariant, Joined, Sentence, base_name
 from retrysim.invariants.tasks import every_task_settles, no_task_fails, no_task_is_lost
 
 #: What ``sim.check()`` judges when it is told nothing else.
@@ -32,6 +33,8 @@ _ALL: tuple[Sentence[Any], ...] = (
     nobody_calls_while_limited,
     queues_drain,
     effects_happen_once,
+    calls_have_effect_once,
+    tasks_settle_within,
     no_two_attempts_overlap,
     nothing_runs_after_revoke,
 )
@@ -41,13 +44,14 @@ __all__ = [
     "BY_NAME",
     "DEFAULT",
     "VACUOUS_IS_FINE",
+    "ConfiguredInvariant",
     "Invariant",
     "Joined",
     "Judgement",
     "Problem",
     "Sentence",
-    "Told",
     "base_name",
+    "calls_have_effect_once",
     "effects_happen_once",
     "every_task_settles",
     "judge",
@@ -61,4 +65,5 @@ __all__ = [
     "retries_follow_policy",
     "retries_start_at_reset",
     "retry_counts_are_respected",
+    "tasks_settle_within",
 ]

@@ -35,7 +35,7 @@ class Invariant(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class BrokenInvariant:
     """One invariant that does not hold, with all its problems; ``judged`` of how many things (``of``) it is said."""
 
     invariant: str
@@ -46,14 +46,14 @@ class Finding:
 
 def judge(
     trace: Trace, invariants: Iterable[Invariant], *, vacuous_is_fine: frozenset[str] = frozenset()
-) -> list[Finding]:
+) -> list[BrokenInvariant]:
     """The invariants that do not hold; one that had nothing to judge is among them, unless that is fine."""
     findings = []
     for invariant in invariants:
         judgement = invariant(trace)
         if judgement.problems:
             findings.append(
-                Finding(
+                BrokenInvariant(
                     invariant=invariant.__name__,
                     problems=judgement.problems,
                     judged=judgement.judged,
@@ -62,5 +62,5 @@ def judge(
             )
         elif not judgement.judged and invariant.__name__ not in vacuous_is_fine:
             text = f"vacuous: the run had no {judgement.of} to judge, so this says nothing"
-            findings.append(Finding(invariant=invariant.__name__, problems=(Problem(text=text),)))
+            findings.append(BrokenInvariant(invariant=invariant.__name__, problems=(Problem(text=text),)))
     return findings

@@ -32,7 +32,7 @@ def exponential(factor: Duration, maximum: Duration | None, jitter: bool) -> Pol
     return bounds
 
 
-def told_by_the_wire(task: TaskHistory, number: int) -> tuple[int, int] | None:
+def advertised_by_the_api(task: TaskHistory, number: int) -> tuple[int, int] | None:
     """The reset or Retry-After of the answer that refused the attempt; nothing where no limit refused it."""
     retried = task.retries[number].attempt
     refused = [call for call in task.api_calls if call.decision == "limited" and call.attempt == retried]
@@ -65,7 +65,7 @@ def chosen(
     if at not in ("", "reset"):
         raise InputError(f'at={at!r}: expected at="reset", the instant that the answer of the API names')
     if at:
-        policies.append(told_by_the_wire)
+        policies.append(advertised_by_the_api)
     if len(policies) > 1:
         raise InputError('retries follow one policy: give only one of countdown, backoff and at="reset"')
     return policies[0] if policies else None if task is None else declared_by(task)

@@ -43,17 +43,17 @@ class Sentence(_Composable, Generic[P]):
     def __call__(self, trace: Trace, /) -> Judgement: ...  # type: ignore[overload-overlap]  # told apart by a Trace
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Told: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ConfiguredInvariant: ...
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Judgement | Told:
+    def __call__(self, *args: Any, **kwargs: Any) -> Judgement | ConfiguredInvariant:
         judge: Any = self._judge
         if args and isinstance(args[0], Trace):
             return judge(*args, **kwargs)  # type: ignore[no-any-return]
         inspect.signature(self._judge).bind(Trace(), *args, **kwargs)  # a wrong argument is an error here, not later
-        return Told(self.__name__, lambda trace: judge(trace, *args, **kwargs), args, kwargs)
+        return ConfiguredInvariant(self.__name__, lambda trace: judge(trace, *args, **kwargs), args, kwargs)
 
 
-class Told(_Composable):
+class ConfiguredInvariant(_Composable):
     """An invariant with its arguments."""
 
     def __init__(
@@ -61,8 +61,8 @@ class Told(_Composable):
     ) -> None:
         self.base = base
         self._judge = judge
-        told = [*(getattr(arg, "name", None) or repr(arg) for arg in args), *(f"{k}={v!r}" for k, v in kwargs.items())]
-        self.__name__ = f"{base}({', '.join(told)})"
+        texts = [*(getattr(arg, "name", None) or repr(arg) for arg in args), *(f"{k}={v!r}" for k, v in kwargs.items())]
+        self.__name__ = f"{base}({', '.join(texts)})"
 
     def __call__(self, trace: Trace, /) -> Judgement:
         return self._judge(trace)
@@ -82,5 +82,5 @@ class Joined(_Composable):
 
 
 def base_name(invariant: Invariant) -> str:
-    """The name of an invariant without the arguments that it was told."""
-    return invariant.base if isinstance(invariant, Told) else invariant.__name__
+    """The name of an invariant without its arguments."""
+    return invariant.base if isinstance(invariant, ConfiguredInvariant) else invariant.__name__

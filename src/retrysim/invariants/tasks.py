@@ -37,13 +37,17 @@ def no_task_is_lost(trace: Trace, /, *, task: Names | None = None) -> Judgement:
 
 
 @Sentence
-def no_task_fails(trace: Trace, /, *, task: Names | None = None, but: Names = ()) -> Judgement:
-    """No task (of the names ``task``) ended in FAILURE or REJECTED, but those of the names ``but``, which may."""
+def no_task_fails(trace: Trace, /, *, task: Names | None = None, but: Names = (), revoked: bool = False) -> Judgement:
+    """No task (of the names ``task``) ended in FAILURE or REJECTED, but those of the names ``but``, which may.
+
+    With ``revoked``, REVOKED counts as a failure, too: the task had expired, or somebody revoked it.
+    """
+    states = ("FAILURE", "REJECTED", "REVOKED") if revoked else ("FAILURE", "REJECTED")
     may_fail = {one.task_id for one in tasks_of(trace, but)}
     tasks = [one for one in tasks_of(trace, task) if one.task_id not in may_fail]
     problems = []
     for one in tasks:
-        if one.state in ("FAILURE", "REJECTED"):
+        if one.state in states:
             why = f": {one.failure.exception}" if one.failure else ""
             attempts = "1 attempt" if len(one.attempts) == 1 else f"{len(one.attempts)} attempts"
             text = f"{one.label} ended in {one.state} after {attempts}{why}"

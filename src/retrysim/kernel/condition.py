@@ -10,16 +10,27 @@ if TYPE_CHECKING:
 
 
 class Condition:
-    """What a process waits for; ``name`` is what a person reads when it waits in vain."""
+    """What a process waits for; ``name`` is what a person reads when nothing can end the wait."""
 
-    __slots__ = ("_waits", "name")
+    __slots__ = ("_waits", "name", "notified")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        #: how often all were woken
+        self.notified = 0
         self._waits: deque[Wait] = deque()
 
     def __repr__(self) -> str:
         return f"<Condition {self.name!r}, {len(self._waits)} waiting>"
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waits)
+
+    def forget_all(self) -> None:
+        """Nobody waits any more, and nobody is woken: they are in another process of the machine."""
+        self._waits.clear()
 
     def enter(self, wait: Wait) -> None:
         self._waits.append(wait)
@@ -38,5 +49,11 @@ class Condition:
 
     def notify_all(self) -> None:
         """Wake all that wait now."""
+        self.notified += 1
         while self.notify():
             pass
+
+    def suggest_all(self) -> None:
+        """Wake all that wait now; whoever has nothing to do when its turn comes goes on waiting, behind all others."""
+        while self._waits:
+            self._waits.popleft().suggest()

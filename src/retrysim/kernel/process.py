@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from greenlet import greenlet
 
+from retrysim.kernel.disposal import free_stacks
+
 if TYPE_CHECKING:
     from retrysim.kernel.condition import Condition
-    from retrysim.kernel.schedule import Event
+    from retrysim.kernel.host import Host
+    from retrysim.kernel.schedule import ScheduledCall
     from retrysim.kernel.thread import Thread
 
 
 class Wait:
     """One suspension: ended by a notification or by its timeout, whichever comes first."""
 
-    __slots__ = ("_on_over", "condition", "notified", "over", "timeout")
+    __slots__ = ("_on_over", "_suggested", "condition", "has_nothing_to_do", "notified", "over", "timeout")
 
     def __init__(self, condition: Condition, on_over: Callable[[Wait], None]) -> None:
         self.condition = condition
         self.notified = self.over = False
-        self.timeout: Event | None = None
+        self.timeout: ScheduledCall | None = None
+        #: says of one that was woken by a suggestion whether it would wait again at once
+        self.has_nothing_to_do: Callable[[], bool] | None = None
+        self._suggested: int | None = None
         self._on_over = on_over
 
     def wake(self) -> None:
@@ -32,6 +38,20 @@ class Wait:
         if self.timeout is not None:
             self.timeout.cancel()
         self._on_over(self)
+
+    def suggest(self) -> None:
+        """There may be something to do."""
+        self._suggested = None if self.has_nothing_to_do is None else self.condition.notified
+        self.wake()
+
+    def goes_on(self) -> bool:
+        """Go on waiting if all that was suggested is nothing to do; returns whether it does."""
+        if self._suggested != self.condition.notified or self.has_nothing_to_do is None or not self.has_nothing_to_do():
+            return False
+        self.notified = self.over = False
+        self._suggested = None
+        self.condition.enter(self)
+        return True
 
     def cancel(self) -> None:
         """Nobody waits any more; what is over stays so."""
@@ -50,16 +70,16 @@ class Wait:
 
 
 class Process:
-    """A named greenlet of the simulation.
+    """A named greenlet of the simulation: one thread of a host.
 
-    ``service`` says that it may wait for work for ever (a consumer, a pool slot, a timer): it is no deadlock when
-    nothing comes. ``host`` is what it runs on, a simulated machine or OS process, if anybody wants to know; ``owner``
-    the process that it is one more thread of.
+    ``service`` says that it may wait for work forever (a consumer, a pool slot, a timer): it is no deadlock when
+    nothing comes. ``owner`` is the process that it is one more thread of.
     """
 
     __slots__ = (
-        "daemon", "error", "gone", "greenlet", "host", "name", "on_exit", "owner", "ready", "service", "signals",
-        "thread", "wait",
+        "_served", "anywhere", "daemon", "elsewhere", "error", "gone", "greenlet", "host", "in_task", "name",
+        "on_main_thread", "owner", "read_for_ns", "ready", "service", "serving", "signals", "thread",
+        "time_limit_s", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -68,31 +88,60 @@ class Process:
         *,
         name: str,
         service: bool,
-        host: object,
+        host: Host,
         thread: Thread,
         owner: Process | None,
         daemon: bool,
     ) -> None:
         self.name = name
-        self.service = service or daemon
+        self.service = self._served = service or daemon
         self.daemon = daemon
         self.host = host
         self.thread = thread
         self.owner = owner
-        #: what ends it when it exits with a code, for a process that may; called by the driver
-        self.on_exit: Callable[[int], None] | None = None
+        #: whether it is a loop of a worker, which from here on waits for work forever
+        self.serving = False
+        #: whether it runs the body of a task
+        self.in_task = False
+        #: whether it runs on that one's main thread, to which signals come
+        self.on_main_thread = owner is None
         self.wait: Wait | None = None
         self.error: BaseException | None = None
         #: whether it was abandoned
         self.gone = False
+        #: of what stands for a process of the machine: says where that one stands, if it waits
+        self.elsewhere: Callable[[], list[str] | None] | None = None
+        #: whether it stands in the handler of a signal from outside, and so at any line, instead of in a wait
+        self.anywhere = False
         #: whether it is in the queue of those that go on
         self.ready = False
+        #: how much time has passed since it last waited, because it read the clock again and again
+        self.read_for_ns = 0
+        #: the first limit (seconds) that somebody else has set to what it does now
+        self.time_limit_s: float | None = None
         #: handlers that are to run on its stack before it goes on
         self.signals: deque[Callable[[], None]] = deque()
         self.greenlet = greenlet(lambda: self._run(function))
 
     def __repr__(self) -> str:
         return f"<Process {self.name!r}>"
+
+    @property
+    def awaits_work(self) -> bool:
+        """Whether it waits for work now: a worker of the pool ``solo`` may run a task instead."""
+        return self.serving and not self.in_task
+
+    def serve(self) -> None:
+        """From here on it waits for work. Before, a worker waits for what it asks its neighbours."""
+        self.serving = self.service = True
+
+    def begin_task(self) -> None:
+        """From here on it runs the body of a task: one that waits forever is a deadlock."""
+        self._served, self.service, self.in_task = self.service, False, True
+
+    def end_task(self) -> None:
+        """It is what it was before."""
+        self.service, self.in_task = self._served, False
 
     def _run(self, function: Callable[[], None]) -> None:
         try:
@@ -115,12 +164,30 @@ class Process:
     def abandon(self) -> None:
         """Make sure that no line of this process ever runs again, ``finally`` blocks included.
 
-        A suspended greenlet runs its ``finally`` blocks when it is collected, also at interpreter exit. One reference
-        that nobody gives back (some 7 KiB) keeps it from ever being collected.
+        A suspended greenlet runs its ``finally`` blocks when it is collected, also at interpreter exit: it is kept by
+        one reference more, until ``disposal`` has freed its stack.
         """
+        if self.gone:
+            return
         self.gone = True
         if self.greenlet:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.greenlet))
         if self.wait is not None:
             self.wait.cancel()
         self.wait = None
+
+
+def free(processes: Iterable[Process]) -> None:
+    """Give back what abandoned processes hold, without running a line of them.
+
+    Who stands in the handler of a signal stays: it may be in a callback of a weak reference or a ``__del__``, out of
+    which no exception comes, and would go on.
+    """
+    killed = []
+    for process in processes:
+        if process.greenlet and not process.anywhere:
+            killed.append(process.greenlet)
+    stay = free_stacks(killed)
+    for one in killed:
+        if one not in stay:
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(one))

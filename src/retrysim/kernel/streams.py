@@ -12,6 +12,11 @@ class Streams:
         self.seed = seed
         self._streams: dict[str, random.Random] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """The streams that somebody has drawn from."""
+        return list(self._streams)
+
     def __getitem__(self, name: str) -> random.Random:
         if name not in self._streams:
             self._streams[name] = random.Random(f"{self.seed}/{name}")

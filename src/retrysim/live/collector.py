@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
@@ -19,14 +20,15 @@ from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Message, Returned, Trouble
 from retrysim.trace import ApiCalled, Event, TaskFailed, TaskOutcome, TaskRevoked, TaskStarted
-from retrysim.trace.secrets import redactor
+from retrysim.trace.secrets import Redactor
+from retrysim.wire.credentials import learn_from_request
 
 #: The fields of events that may hold a secret.
 _TEXTS = ("result", "exception", "traceback", "reason")
 
 
 class Collector:
-    """Listens at ``address`` while it is open; ``events`` are in the order in which they were told."""
+    """Listens at ``address`` while it is open; ``events`` are in the order in which they arrived."""
 
     def __init__(self, folder: str, attempts_per_task: int) -> None:
         self.address = f"{folder}/stage.socket"
@@ -44,7 +46,8 @@ class Collector:
         #: told of each event after it was taken in
         self.observers: list[Callable[[Event], None]] = []
         self._running: dict[tuple[str, int], tuple[str, int]] = {}  # (task id, attempt) -> (worker, pid)
-        self._redact = redactor(self._aliases)
+        self._redact = Redactor(self._aliases)
+        self._redact.learn_all(os.environ)
 
     def open(self) -> None:
         """Listen, and answer each connection in a thread of its own."""
@@ -133,13 +136,14 @@ class Collector:
             surely = [number for number, of in running if of == pid or not _lives(of)]
             terminated = isinstance(event, TaskRevoked) and event.terminated
             silent = isinstance(event, TaskFailed)  # GreenletExit ends a body that says nothing itself
-            told = next(iter(surely or [number for number, _ in running if terminated or silent]), None)
-            event = replace(event, attempt=told)
+            attempt = next(iter(surely or [number for number, _ in running if terminated or silent]), None)
+            event = replace(event, attempt=attempt)
         self._running.pop((event.task_id, event.attempt or 0), None)
         return event
 
     def _called(self, message: Called) -> Response:
         self._caller.who = (message.task_id, message.attempt)
+        learn_from_request(self._redact, message.request)
         return self.hosts[message.host].handle(message.request)
 
     # -- the trace -----------------------------------------------------------------------------------------------------
@@ -151,8 +155,8 @@ class Collector:
         texts = {name: getattr(event, name) for name in _TEXTS if hasattr(event, name)}
         return replace(event, **{name: self._redact(text) for name, text in texts.items()}) if texts else event  # type: ignore[arg-type]
 
-    def _aliases(self) -> dict[str, str]:
-        return {secret: alias for fake in self._fakes for secret, alias in fake.aliases.items()}
+    def _aliases(self) -> tuple[Mapping[str, str], ...]:
+        return tuple(fake.aliases for fake in self._fakes)
 
 
 def _lives(pid: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from retrysim.clock import WallClock
-from retrysim.errors import LiveError
+from retrysim.errors import InputError, LiveError
 from retrysim.live.order import WorkerOrder, dump
 from retrysim.trace import Event, WorkerStopped
 
@@ -45,7 +45,9 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None, "a worker is started before it is asked"
+        """Of its main process. Raises ``InputError`` when it has ended."""
+        if self._process is None:
+            raise InputError(f"{self.name} has stopped already")
         return self._process.pid
 
     @property
@@ -66,14 +68,16 @@ class WorkerProcess:
 
     def signal(self, number: signal.Signals, *, how: str | None = None) -> None:
         """Send a signal to its main process."""
+        pid = self.pid
         self._how = how or _HOW.get(number, "died")
-        os.kill(self.pid, number)
+        os.kill(pid, number)
 
     def kill(self) -> None:
         """SIGKILL, to it and its pool."""
+        pid = self.pid
         self._how = "killed"
         with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
         self.wait()
 
     def wait(self, seconds: float | None = None) -> None:
@@ -81,7 +85,7 @@ class WorkerProcess:
         self._process.wait(seconds)
 
     def abandon(self) -> None:
-        """End it without a word in the trace."""
+        """End it, with nothing in the trace."""
         if self._process is not None:
             self.kill()
             self._process = None

@@ -12,12 +12,13 @@ from retrysim.clock import WallClock
 from retrysim.errors import InputError
 from retrysim.faults import Moment
 from retrysim.faults.moment import task_id_of
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.faults.targets import BROKER, EVERYBODY
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.live.crew import WorkerProcess
 from retrysim.live.server import PrivateRedis
 from retrysim.live.way import Way
-from retrysim.scenarios.fault import BROKER, EVERYBODY, Fault
-from retrysim.trace import Event, FaultFired, TaskSent, TaskStarted
+from retrysim.scenarios.fault import Fault
+from retrysim.trace import Event, FaultFired, Trace
 
 if TYPE_CHECKING:
     from retrysim.live.stage import Stage
@@ -33,7 +34,7 @@ class FaultPlayer:
         self._stage = stage
         self._faults = stage.item.scenario.spec.faults
         self._counts = [0] * len(self._faults)
-        self._names: dict[str, str] = {}
+        self._events = Trace()
         self._fired: set[str] = set()
         self._waiting: dict[int, Moment] = {}
         self._ways: dict[str, Way] = {}
@@ -70,22 +71,29 @@ class FaultPlayer:
         start_ns = self._stage.item.scenario.spec.start_ns
         for index, fault in enumerate(self._faults):
             if fault.when is not None:
-                self._waiting[index] = Moment(**fault.when.model_dump())
+                self._waiting[index] = Moment(**fault.when.model_dump(exclude={"after_ns"}))
             elif fault.at is not None:
                 due_ns = origin_ns + fault.at.after(start_ns) - start_ns
                 self._stage.agenda.add(due_ns, partial(self._fire, fault, None))
         self._stage.collector.observers.append(self._look)
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, TaskSent | TaskStarted):
-            self._names[event.task_id] = event.name
+        self._events.append(event)
         task_id = task_id_of(event)
+        task = self._events.tasks.get(task_id or "")
         for index, moment in tuple(self._waiting.items()):
-            if moment.matches(event, self._names.get(task_id or "", "")):
+            if moment.matches(event, task):
                 self._counts[index] += 1
                 if self._counts[index] == moment.nth:
                     del self._waiting[index]
-                    self._fire(self._faults[index], task_id)
+                    self._come(self._faults[index], task_id)
+
+    def _come(self, fault: Fault, task_id: str | None) -> None:
+        """The event is there: break at once, or so much later."""
+        if fault.when is not None and fault.when.after_ns:
+            self._stage.agenda.add(WallClock().now_ns() + fault.when.after_ns, partial(self._fire, fault, task_id))
+        else:
+            self._fire(fault, task_id)
 
     def _fire(self, fault: Fault, task_id: str | None) -> None:
         do, undo = self._acts(fault, task_id)
@@ -97,7 +105,7 @@ class FaultPlayer:
         if undo is not None and fault.for_ns is not None:
             self._stage.agenda.add(WallClock().now_ns() + fault.for_ns, undo)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[BrokenInvariant]:
         """A fault that never happened shows nothing."""
         idle = [
             f"{fault.label!r} never happened" + (f": it waited for {self._waiting[n]}" if n in self._waiting else "")
@@ -105,7 +113,7 @@ class FaultPlayer:
             if fault.label not in self._fired
         ]
         if idle:
-            yield Finding(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
+            yield BrokenInvariant(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
 
     # -- what ----------------------------------------------------------------------------------------------------------
 
@@ -119,6 +127,8 @@ class FaultPlayer:
         if fault.verb == "partition":
             way, note = self._ways[worker.name], partial(self._note, fault)
             return partial(_both, note, way.hold), partial(_both, partial(note, "repair"), way.release)
+        if fault.verb == "deploy":
+            return partial(self._deploy, fault, worker), None
         return partial(self._strike, fault, worker, task_id), partial(self._restart, fault, worker)
 
     def _broker_acts(self, fault: Fault) -> tuple[Act, Act | None]:
@@ -147,7 +157,6 @@ class FaultPlayer:
         if fault.verb == "restart":
             self._restart(fault, worker)
             return
-        self._note(fault)
         if fault.verb == "kill":
             worker.kill()
         elif fault.verb == "kill_child":
@@ -155,9 +164,26 @@ class FaultPlayer:
         else:
             number, how = _SIGNALS[fault.verb]
             worker.signal(number, how=how)
+        self._note(fault)
+
+    def _deploy(self, fault: Fault, worker: WorkerProcess) -> None:
+        """SIGTERM, SIGKILL if that was not enough, and a new worker when the old one is gone."""
+        until_ns = WallClock().now_ns() + fault.grace_ns
+        worker.ask_to_stop()
+        self._note(fault)
+
+        def look() -> None:
+            if worker.runs and WallClock().now_ns() >= until_ns:
+                worker.kill()
+            if worker.runs:
+                self._stage.agenda.add(min(until_ns, WallClock().now_ns() + 1), look)
+            else:
+                self._restart(fault, worker)
+
+        look()
 
     def _restart(self, fault: Fault, worker: WorkerProcess) -> None:
-        """Start a worker anew when it has stopped; one that runs is told to stop first."""
+        """Start a worker anew when it has stopped; one that runs is stopped first."""
         if worker.runs:
             worker.ask_to_stop()
             self._stage.agenda.add(WallClock().now_ns() + 1, partial(self._restart, fault, worker))

@@ -1,4 +1,4 @@
-"""The line from a worker's processes to the stage: what happened there is told, and the fakes are asked, over it.
+"""The line from a worker's processes to the stage: it carries events, and requests to the fakes.
 
 One connection for each process, made anew after a fork. Each message is answered, so what a process tells is in the
 stage's trace before the process goes on, and is not lost when it is killed a moment later.
@@ -52,7 +52,7 @@ class Trouble:
 Message = Happened | Returned | Called | Trouble
 
 
-class Line:
+class StageClient:
     """The worker's end; ``address`` and ``key`` are the stage's."""
 
     def __init__(self, address: str, key: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a process of a live run is told when it is started, as JSON: the stage by the player, a worker by the stage."""
+"""What a process of a live run receives when it is started, as JSON: the stage by the player, a worker by the stage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class WorkerOrder:
     app: str
     name: str
     arguments: list[str]  # as `celery worker` takes them
-    settings: dict[str, Any]  # laid over the app's configuration
+    conf: dict[str, Any]  # the scenario's own, laid over the app's configuration
+    settings: dict[str, Any]  # laid over both
     scale: float
     address: str
     key: str

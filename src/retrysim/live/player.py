@@ -17,11 +17,12 @@ from typing import Any, Self
 
 from retrysim.durations import SECOND
 from retrysim.errors import AppError, FakeError, InputError, LiveError, RetrysimError, ScenarioError
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.live.faketime import clock_variables, forget_clock
 from retrysim.live.order import CAME, StageOrder, dump
-from retrysim.outcomes import Outcome, Run
 from retrysim.outcomes.approximate import judge_approximately
+from retrysim.outcomes.expectations import Run
+from retrysim.outcomes.outcome import Outcome
 from retrysim.playing import trace_file
 from retrysim.scenarios import ScenarioItem
 from retrysim.trace import load_ndjson
@@ -72,10 +73,10 @@ class LivePlayer:
     def play(
         self, item: ScenarioItem, *, scale: float = 1, trace_dir: Path | None = None, say: Say = lambda _: None
     ) -> Outcome:
-        """Play an item and judge it: instants within the tolerance, all else exactly.
+        """Play an item and judge it: instants within the tolerance, everything else exactly.
 
-        ``say`` is told what the run waits for. Raises ``InputError`` for what cannot be played so, ``LiveError`` when a
-        worker does not come up.
+        ``say`` receives what the run waits for. Raises ``InputError`` for what cannot be played so, ``LiveError`` when
+        a worker does not come up.
         """
         began = time.perf_counter_ns()
         clock = clock_variables(scale, item.scenario.spec.start_ns)
@@ -112,7 +113,7 @@ class LivePlayer:
         )
 
     def _run_stage(self, order: StageOrder, clock: dict[str, str], say: Say) -> dict[str, Any]:
-        """What came of a run, which a process of its own plays; it tidies up also when we are interrupted."""
+        """The outcome of a run, which a process of its own plays; it cleans up even if we are interrupted."""
         stage = subprocess.Popen(
             [sys.executable, "-m", "retrysim.live.stage", dump(order)],
             env={**os.environ, **clock},
@@ -131,12 +132,12 @@ class LivePlayer:
             forget_clock(stage.pid)
 
 
-def _findings(item: ScenarioItem, run: Run, came: dict[str, Any], within_ns: int) -> list[Finding]:
-    failure = [Finding(invariant=kind, problems=(Problem(text=text),)) for kind, text in came["trouble"]]
+def _findings(item: ScenarioItem, run: Run, came: dict[str, Any], within_ns: int) -> list[BrokenInvariant]:
+    failure = [BrokenInvariant(invariant=kind, problems=(Problem(text=text),)) for kind, text in came["trouble"]]
     idle_faults = tuple(Problem(text=text) for text in came["faults"])
     if failure:
         return failure
-    findings = [Finding(invariant="every_fault_happens", problems=idle_faults)] if idle_faults else []
+    findings = [BrokenInvariant(invariant="every_fault_happens", problems=idle_faults)] if idle_faults else []
     return findings + judge_approximately(item, run, within_ns)
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
+from retrysim.clock import WallClock
 from retrysim.durations import SECOND, format_duration
-from retrysim.live.place import Place
-from retrysim.trace import Event, TaskHistory, TaskSent, TaskStarted, Trace
+from retrysim.live.namespace import Namespace
+from retrysim.trace import (
+    Event,
+    TaskHistory,
+    TaskReceived,
+    TaskRejected,
+    TaskRevoked,
+    TaskSent,
+    TaskStarted,
+    Trace,
+    WorkerReady,
+    WorkerStopped,
+)
 
 #: How many looks in a row must find nothing; more where a task is not settled, for a message that is on its way to a
 #: busy worker is in nobody's hands.
@@ -18,7 +31,7 @@ class Quiet:
 
     def __init__(
         self,
-        place: Place,
+        place: Namespace,
         living: Callable[[], set[str]],
         consumed: Callable[[], set[str]],
         running: Callable[[], int],
@@ -37,7 +50,7 @@ class Quiet:
         self._idle_looks = self._idle_looks + 1 if self._is_idle(events, queues) else 0
         if self._idle_looks < _LOOKS:
             return False
-        settled = all(task.settled for task in _tasks(events))
+        settled = all(task.settled for task in _tasks(events)) and not held_copies(events, self._living())
         return settled or self._idle_looks >= _LOOKS_FOR_A_MESSAGE
 
     def _is_idle(self, events: list[Event], queues: Iterable[str]) -> bool:
@@ -46,7 +59,7 @@ class Quiet:
             return True
         if self._consumed() & self._place.waiting(queues).keys():
             return False
-        if self._running():
+        if self._running() or any(eta_ns > WallClock().now_ns() for eta_ns in held_copies(events, living)):
             return False
         unacked = self._place.unacked()
         return not any(under_way(task) for task in _tasks(events)) if unacked is None else not unacked
@@ -54,6 +67,27 @@ class Quiet:
 
 def _tasks(events: list[Event]) -> Collection[TaskHistory]:
     return Trace(events=sorted(events, key=lambda event: event.at_ns)).tasks.values()
+
+
+def held_copies(events: list[Event], living: Collection[str]) -> list[int]:
+    """The ETAs (0 without one) of copies that a living worker has received and not begun.
+
+    The broker does not know of all: what it made visible again and somebody else acked is no more unacked.
+    """
+    held: Counter[tuple[str, str]] = Counter()
+    etas: dict[str, int] = {}
+    for event in sorted(events, key=lambda event: event.at_ns):
+        if isinstance(event, WorkerReady | WorkerStopped):
+            held = Counter({key: number for key, number in held.items() if key[0] != event.worker})
+        elif isinstance(event, TaskSent):
+            etas[event.task_id] = event.eta_ns or 0
+        elif isinstance(event, TaskReceived):
+            held[event.worker, event.task_id] += 1
+        elif isinstance(event, TaskStarted):
+            held[event.worker, event.task_id] -= 1
+        elif isinstance(event, TaskRevoked | TaskRejected):
+            held = Counter({key: number for key, number in held.items() if key[1] != event.task_id})
+    return [etas.get(task_id, 0) for (worker, task_id), number in held.items() if number > 0 and worker in living]
 
 
 def under_way(task: TaskHistory) -> bool:
@@ -64,7 +98,7 @@ def under_way(task: TaskHistory) -> bool:
 
 
 def awaited(events: list[Event], running: int, now_ns: int) -> str:
-    """What a person is told while it waits: how many tasks are left, and when the next of them is due."""
+    """What a person sees while it waits: how many tasks are left, and when the next of them is due."""
     tasks = _tasks(events)
     left = [task for task in tasks if not task.settled]
     text = f"{len(left)} of {len(tasks)} tasks are not settled, {running} run"

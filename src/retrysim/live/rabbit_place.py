@@ -19,6 +19,12 @@ from retrysim.live.redis_place import RedisPlace
 _DEFAULT_HOSTS = ("", "/")
 
 
+def named_host(url: str) -> str | None:
+    """The virtual host that a URL names, which holds one run at a time; ``None`` for the default one."""
+    named = unquote(urlsplit(url).path.removeprefix("/"))
+    return None if named in _DEFAULT_HOSTS else named
+
+
 class RabbitPlace:
     """A virtual host made for the run with ``rabbitmqctl``, or the one that the URL names, where it names one.
 
@@ -29,10 +35,10 @@ class RabbitPlace:
 
     def __init__(self, url: str, results: RedisPlace, token: str) -> None:
         parts = urlsplit(url)
-        named = unquote(parts.path.removeprefix("/"))
-        self._own = named in _DEFAULT_HOSTS
+        named = named_host(url)
+        self._own = named is None
         self._user = unquote(parts.username or "guest")
-        self._host = f"retrysim-{token}" if self._own else named
+        self._host = f"retrysim-{token}" if named is None else named
         self.url = parts._replace(path=f"/{self._host}").geturl() if self._own else url
         self._given = url
         self._results = results

@@ -21,7 +21,7 @@ _CLOCKS = ("monotonic", "perf_counter")
 
 
 def live_faster(scale: float) -> None:
-    """Let time pass ``scale`` times as fast in this process and its forks, for ever; nothing is done for 1."""
+    """Let time pass ``scale`` times as fast in this process and its forks, for good; nothing is done for 1."""
     if scale == 1:
         return
     replaced: dict[int, tuple[Any, Any]] = {}

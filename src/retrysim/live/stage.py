@@ -2,7 +2,7 @@
 
 It serves the fakes, starts the workers, submits the tasks, strikes with the faults, and sees when nothing more will
 happen. It lives by the same clock as the workers. What it says of its progress goes to standard output, a JSON object a
-line; what came of the run is a file in its folder.
+line; the outcome of the run is a file in its folder.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from typing import Any
 from billiard.util import set_pdeathsig
 
 from retrysim import scenarios
+from retrysim.celery.conf_layer import lay_over
+from retrysim.celery.hosting import overlay_config
 from retrysim.celery.recorder import Recorder
 from retrysim.clock import WallClock
 from retrysim.durations import SECOND, format_duration
@@ -40,14 +42,24 @@ from retrysim.live.agenda import Agenda
 from retrysim.live.collector import Collector, shifted
 from retrysim.live.crew import WorkerProcess, wait_until_ready
 from retrysim.live.faults import FaultPlayer
+from retrysim.live.namespace import Namespace, make_place
 from retrysim.live.order import WorkerOrder
-from retrysim.live.place import Place, make_place
 from retrysim.live.quiet import Quiet, awaited
-from retrysim.live.surroundings import Surroundings
-from retrysim.playing import Due, check_tasks, due_submissions, environment_variables, find_app, find_fake, submit
+from retrysim.live.surroundings import ProcessSurroundings
+from retrysim.playing import (
+    Due,
+    check_conf,
+    check_tasks,
+    due_submissions,
+    environment_variables,
+    find_app,
+    find_fake,
+    submit,
+)
 from retrysim.project import project_around
 from retrysim.scenarios import ScenarioItem, WorkerSpec
 from retrysim.trace import Event, RunEnded, TaskSent, Trace, WorkerReady, dump_ndjson
+from retrysim.trace.secrets import Redactor
 from retrysim.undo import UndoStack
 
 #: How long a worker may take to come up, in real seconds: on a busy machine the import of an app alone takes some.
@@ -105,7 +117,7 @@ class Stage:
         self.submitted: list[str] = []
         self._origin_ns = 0
         self.settings: dict[str, Any] = {}
-        self.place: Place
+        self.place: Namespace
         self.faults: FaultPlayer
         self.app: Any = None
 
@@ -116,6 +128,7 @@ class Stage:
             os.environ.pop(variable, None)
         self.app = find_app(self.item)
         check_tasks(self.item, self.app)
+        check_conf(self.item, self.app)
         for name in self.item.scenario.spec.fakes:
             self.collector.serve(*find_fake(self.item, name))
         with UndoStack() as undo:
@@ -123,7 +136,7 @@ class Stage:
             undo.callback(self.faults.close)
             self._use_a_place(undo)
             self.collector.open()
-            Recorder(Surroundings(self._complain), self.collector, str).connect(undo)
+            Recorder(ProcessSurroundings(self._report), self.collector, Redactor()).connect(undo)
             undo.callback(self._end_crew)
             self._start_workers()
             yield self
@@ -134,8 +147,9 @@ class Stage:
         self.place = make_place(url, self.order.results_url, secrets.token_hex(6))
         undo.callback(lambda: self.place.close(self.queues))
         self.place.open()
+        lay_over(undo, self.app, self.item.scenario.spec.conf)
         self.settings = self.place.settings(self.app)
-        self.app.conf.update(self.settings)
+        overlay_config(undo, self.app, self.settings)
         self.app._backend_cache, self.app._local = None, threading.local()
 
     # -- the workers ---------------------------------------------------------------------------------------------------
@@ -161,6 +175,7 @@ class Stage:
             app=spec.app,
             name=worker.name,
             arguments=arguments,
+            conf=spec.conf,
             settings={**self.settings, **urls},
             scale=self.order.scale,
             address=self.collector.address,
@@ -279,7 +294,7 @@ class Stage:
         ended = [worker for worker in self.crew if worker.died]
         return [f"{worker.name} ended unasked. The end of its log:\n{worker.last_lines()}\n" for worker in ended]
 
-    def _complain(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.collector.trouble.append(("LiveError", text))
 
 

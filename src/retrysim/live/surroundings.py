@@ -9,7 +9,7 @@ from retrysim.clock import WallClock
 from retrysim.kernel import Limits
 
 
-class Surroundings:
+class ProcessSurroundings:
     """The clock is the process' own; the limits are the stage's affair."""
 
     limits = Limits(attempts_per_task=sys.maxsize)
@@ -17,11 +17,11 @@ class Surroundings:
     owns_thread = False
     current = None
 
-    def __init__(self, complain: Callable[[str], None]) -> None:
-        self._complain = complain
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
 
     @property
-    def clock(self) -> Surroundings:
+    def clock(self) -> ProcessSurroundings:
         return self
 
     @property
@@ -30,4 +30,4 @@ class Surroundings:
 
     def fail(self, error: BaseException) -> None:
         """The trace has a hole: the run must not go on as if it had none."""
-        self._complain(f"{type(error).__name__}: {error}")
+        self._report(f"{type(error).__name__}: {error}")

@@ -27,16 +27,19 @@ from celery import signals
 from celery._state import get_current_task
 from celery.app.utils import find_app
 
+from retrysim.celery.conf_layer import lay_over
+from retrysim.celery.hosting import overlay_config
 from retrysim.celery.recorder import Recorder
 from retrysim.clock import WallClock
 from retrysim.durations import SECOND
 from retrysim.errors import UnservedHost
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
-from retrysim.live.line import Called, Happened, Line, Returned, Trouble
-from retrysim.live.surroundings import Surroundings
+from retrysim.live.line import Called, Happened, Returned, StageClient, Trouble
+from retrysim.live.surroundings import ProcessSurroundings
 from retrysim.scenarios import OTHERS
 from retrysim.trace import Event, WorkerReady, is_named
+from retrysim.trace.secrets import Redactor
 from retrysim.undo import UndoStack
 from retrysim.wire import Interceptor
 
@@ -44,17 +47,18 @@ from retrysim.wire import Interceptor
 def main(order: WorkerOrder) -> None:
     """Be the worker until it is stopped."""
     set_pdeathsig(signal.SIGKILL)  # no worker outlives the stage
-    line = Line(order.address, bytes.fromhex(order.key))
+    line = StageClient(order.address, bytes.fromhex(order.key))
     app = find_app(order.app)
-    app.conf.update(order.settings)
-    _listen(order, line)
+    undo = UndoStack()  # never unwound: the process ends with it
+    lay_over(undo, app, order.conf)
+    overlay_config(undo, app, order.settings)
+    _listen(undo, order, line)
     app.worker_main(["worker", "--hostname", f"celery@{order.name}", *order.arguments])
 
 
-def _listen(order: WorkerOrder, line: Line) -> None:
-    undo = UndoStack()  # never unwound: the process ends with it
-    complain = Surroundings(lambda text: line.ask(Trouble(text=text)))
-    recorder = Recorder(complain, Teller(line), str)
+def _listen(undo: UndoStack, order: WorkerOrder, line: StageClient) -> None:
+    surroundings = ProcessSurroundings(lambda text: line.ask(Trouble(text=text)))
+    recorder = Recorder(surroundings, Teller(line), Redactor())
     recorder.connect(undo)
     for told, receiver in (
         (signals.worker_ready, partial(_on_ready, order, line)),
@@ -68,7 +72,7 @@ def _listen(order: WorkerOrder, line: Line) -> None:
 class Teller:
     """Takes the events of a recorder and tells them; the stage numbers the attempts, which begin in many processes."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: StageClient) -> None:
         self._line = line
 
     def append(self, event: Event) -> int | None:
@@ -79,12 +83,12 @@ class Teller:
 # -- receivers ---------------------------------------------------------------------------------------------------------
 
 
-def _on_ready(order: WorkerOrder, line: Line, sender: Any, **_: Any) -> None:
+def _on_ready(order: WorkerOrder, line: StageClient, sender: Any, **_: Any) -> None:
     ready = WorkerReady(at_ns=WallClock().now_ns(), worker=order.name, concurrency=sender.controller.concurrency)
     line.ask(Happened(event=ready, pid=os.getpid()))
 
 
-def _on_success(line: Line, sender: Any, result: Any = None, **_: Any) -> None:
+def _on_success(line: StageClient, sender: Any, result: Any = None, **_: Any) -> None:
     try:
         line.ask(Returned(task_id=sender.request.id, result=result))
     except (TypeError, AttributeError):  # it cannot be pickled; Celery did serialise it, in its own way
@@ -101,7 +105,7 @@ def _take_time(costs: dict[str, int], task: Any = None, **_: Any) -> None:
 # -- the wire ----------------------------------------------------------------------------------------------------------
 
 
-def _find(order: WorkerOrder, line: Line, recorder: Recorder, scheme: str, host: str, port: int) -> Any:
+def _find(order: WorkerOrder, line: StageClient, recorder: Recorder, scheme: str, host: str, port: int) -> Any:
     names = (f"{host}:{port}", host)
     served = next((name for name in names if name in order.hosts), None)
     if served is not None:
@@ -114,7 +118,7 @@ def _find(order: WorkerOrder, line: Line, recorder: Recorder, scheme: str, host:
     )
 
 
-def _call(line: Line, recorder: Recorder, host: str, request: Request) -> Response:
+def _call(line: StageClient, recorder: Recorder, host: str, request: Request) -> Response:
     task = get_current_task()
     task_id = None if task is None else task.request.id
     attempt = None if task is None else recorder.attempt_of(task)

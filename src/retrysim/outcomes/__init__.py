@@ -1,7 +1,5 @@
-"""What came of a run: a scenario's expectations judged, the facts for a machine, the text for a person."""
+"""The outcome of a run: a scenario's expectations judged, the facts for a machine, the text for a person.
 
-from retrysim.outcomes.expectations import Run, judge_run
-from retrysim.outcomes.outcome import Outcome
-from retrysim.outcomes.verdict import findings_text, raise_findings
-
-__all__ = ["Outcome", "Run", "findings_text", "judge_run", "raise_findings"]
+Import from the modules: a test without a scenario file needs `verdict` alone, and not the scenario schema, which loads
+pydantic and a YAML parser.
+"""

@@ -1,4 +1,4 @@
-"""Problems that are alike, as one: two hundred tasks with the same fate are told once and counted."""
+"""Problems that are alike, as one: two hundred tasks with the same fate are named once and counted."""
 
 from __future__ import annotations
 

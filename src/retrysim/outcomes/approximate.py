@@ -1,4 +1,4 @@
-"""Judges a run in real time: instants within a tolerance, and all else as exactly as in a simulation."""
+"""Judges a run in real time: instants within a tolerance, and everything else as exactly as in a simulation."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from retrysim.durations import format_duration, parse_duration
 from retrysim.errors import DurationError
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.outcomes.expectations import Run, judge_run
 from retrysim.scenarios import ALL, ScenarioItem
 from retrysim.trace import ApiCalled, TaskHistory, Trace
 
 
-def judge_approximately(item: ScenarioItem, run: Run, tolerance_ns: int) -> list[Finding]:
+def judge_approximately(item: ScenarioItem, run: Run, tolerance_ns: int) -> list[BrokenInvariant]:
     """Everything that does not hold of a run whose instants may be off by ``tolerance_ns``."""
     expect = item.expect
     exact = replace(item, expect=_without(expect, tuple(_CLAIMS)))
-    lenient = replace(run, trace=_told_later(run.trace, tolerance_ns))
+    lenient = replace(run, trace=_shifted(run.trace, tolerance_ns))
     findings = judge_run(exact, lenient)
     for key, claim in _CLAIMS.items():
         expected = getattr(expect, key, None)
         if expected is not None and key in expect.model_fields_set:
             problems = tuple(claim(expected, run, tolerance_ns))
             if problems:
-                findings.append(Finding(invariant=key.removesuffix("_ns"), problems=problems))
+                findings.append(BrokenInvariant(invariant=key.removesuffix("_ns"), problems=problems))
     return findings
 
 
@@ -38,8 +38,8 @@ def _without(expect: Any, keys: Sequence[str]) -> Any:
     return expect.model_copy(update=kept)
 
 
-def _told_later(trace: Trace, tolerance_ns: int) -> Trace:
-    """The trace in which a refused caller was told to come that much later: so it may be late, and never early."""
+def _shifted(trace: Trace, tolerance_ns: int) -> Trace:
+    """The trace in which each refusal names an instant that much later: so its caller may be late, and never early."""
     lenient = Trace(seed=trace.seed, start_ns=trace.start_ns)
     for event in trace:
         if isinstance(event, ApiCalled) and event.retry_at_ns is not None:
@@ -161,10 +161,10 @@ def _close(one: Sequence[int], other: Sequence[int], tolerance_ns: int) -> bool:
 
 
 def _problem(expected: str, got: str, tolerance_ns: int, task: TaskHistory | None = None) -> Problem:
-    told = f"expected {expected} (within {_text(tolerance_ns)}), got {got}"
+    text = f"expected {expected} (within {_text(tolerance_ns)}), got {got}"
     if task is None:
-        return Problem(text=told)
-    return Problem(text=f"{told}; {task.label}: {task.timeline}", task_id=task.task_id)
+        return Problem(text=text)
+    return Problem(text=f"{text}; {task.label}: {task.timeline}", task_id=task.task_id)
 
 
 def _text(tolerance_ns: int) -> str:

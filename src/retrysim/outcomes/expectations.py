@@ -10,7 +10,7 @@ from typing import Any
 
 from retrysim.durations import format_duration
 from retrysim.invariants import BY_NAME, DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.nearest import did_you_mean
 from retrysim.scenarios import ALL, Expect, InvariantCall, Range, ScenarioItem, fits
 from retrysim.trace import ApiCalled, TaskHistory, Trace, is_named
@@ -28,9 +28,10 @@ class Run:
     end_ns: int
     results: Mapping[str, Any] = field(default_factory=dict)  # task id -> what it returned
     submitted: Sequence[str] = ()  # task ids, in the order of the scenario
+    notes: Sequence[str] = ()  # what was replaced or left out
 
 
-def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
+def judge_run(item: ScenarioItem, run: Run) -> list[BrokenInvariant]:
     """Everything that does not hold: first the invariants that were asked for, then the default ones, then the rest."""
     findings = [*_judge_invariants(item, run.trace), *_judge_violated(item, run.trace)]
     for key, claim in _CLAIMS.items():
@@ -38,14 +39,14 @@ def judge_run(item: ScenarioItem, run: Run) -> list[Finding]:
         if expected is not None and key in item.expect.model_fields_set:
             problems = tuple(claim(expected, run))
             if problems:
-                findings.append(Finding(invariant=key.removesuffix("_ns"), problems=problems))
+                findings.append(BrokenInvariant(invariant=key.removesuffix("_ns"), problems=problems))
     return findings
 
 
 # -- invariants --------------------------------------------------------------------------------------------------------
 
 
-def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
+def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[BrokenInvariant]:
     asked = [_invariant(item, "invariants", index) for index in range(len(item.expect.invariants or ()))]
     if item.expect.retried is not None and item.expect.retried.at_ns == "reset":
         asked.append(BY_NAME["retries_start_at_reset"])
@@ -56,14 +57,14 @@ def _judge_invariants(item: ScenarioItem, trace: Trace) -> list[Finding]:
     return judge(trace, everything, vacuous_is_fine=VACUOUS_IS_FINE - names)
 
 
-def _judge_violated(item: ScenarioItem, trace: Trace) -> Iterator[Finding]:
+def _judge_violated(item: ScenarioItem, trace: Trace) -> Iterator[BrokenInvariant]:
     """The invariants that are expected not to hold, and do."""
     for index in range(len(item.expect.violates or ())):
         invariant = _invariant(item, "violates", index)
         judgement = invariant(trace)
         if not judgement.problems:
             text = f"expected {invariant.__name__} not to hold, but it does, for {judgement.judged} ({judgement.of})"
-            yield Finding(invariant="violates", problems=(Problem(text=text),))
+            yield BrokenInvariant(invariant="violates", problems=(Problem(text=text),))
 
 
 def _invariant(item: ScenarioItem, key: str, index: int) -> Invariant:
@@ -98,16 +99,24 @@ def _states(expected: Mapping[str, Claim], run: Run) -> Iterator[Problem]:
     actual = run.trace.states
     wrong = _wrong(expected, actual)
     if wrong:
-        more = [state for state in wrong if actual[state]]
-        task = next((t for t in run.trace.tasks.values() if t.state in more), None)
+        task = _unexpected(wrong, expected, run.trace)
         yield _problem(f"expected {_counts(expected)}, got {_counts(actual)}", task)
+
+
+def _unexpected(wrong: Sequence[str], expected: Mapping[str, Claim], trace: Trace) -> TaskHistory | None:
+    """A task in a state of which there are too many; or else one in a state of which there are too few."""
+    too_many = [state for state in wrong if trace.states[state] > _least(expected.get(state, 0))]
+    return next((task for task in trace.tasks.values() if task.state in (too_many or wrong)), None)
+
+
+def _least(expected: Claim) -> int:
+    return expected.least if isinstance(expected, Range) else expected
 
 
 def _retried(expected: Any, run: Run) -> Iterator[Problem]:
     retried = [task for task in run.trace.tasks.values() if task.retries]
     if not fits(expected.tasks, len(retried)):
-        least = expected.tasks.least if isinstance(expected.tasks, Range) else expected.tasks
-        task = _refused_or_first(run.trace, retried, len(retried) < least)
+        task = _refused_or_first(run.trace, retried, len(retried) < _least(expected.tasks))
         yield _problem(f"expected {expected.tasks} tasks to be retried, {len(retried)} were", task)
     if isinstance(expected.at_ns, tuple):
         starts = {a.start_ns - run.trace.start_ns for task in retried for a in task.attempts if a.number > 1}

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from retrysim.durations import SECOND, format_duration
-from retrysim.invariants.invariant import Finding
+from retrysim.invariants.invariant import BrokenInvariant
 from retrysim.outcomes.verdict import findings_text
 from retrysim.scenarios import ScenarioItem
 from retrysim.trace import ApiCalled, Trace, dump_ndjson
@@ -26,7 +26,7 @@ class Outcome:
 
     item: ScenarioItem
     trace: Trace
-    findings: Sequence[Finding]
+    findings: Sequence[BrokenInvariant]
     elapsed_ns: int
     wall_ns: int
     notes: Sequence[str] = field(default=())
@@ -53,7 +53,7 @@ class Outcome:
             "wall": round(self.wall_ns / SECOND, 3),
             "calls": call_counts(self.trace),
             "violations": [
-                {"invariant": finding.invariant, "task": problem.task_id, "text": problem.text}
+                {"invariant": finding.invariant, "task": problem.task_id, "text": self.trace.redact(problem.text)}
                 for finding in self.findings
                 for problem in finding.problems
             ],
@@ -64,17 +64,17 @@ class Outcome:
     def summary(self) -> str:
         """One line about an item that passed."""
         counts = {name: count for name, count in task_counts(self.trace).items() if count and name != "submitted"}
-        told = ", ".join(f"{count} {name}" for name, count in counts.items())
-        return f"{told} in {format_duration(self.elapsed_ns)} of virtual time"
+        text = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f"{text} in {format_duration(self.elapsed_ns)} of virtual time"
 
     def text(self) -> str:
         """What a person reads about an item that failed; it begins with what does not hold."""
-        lines = [findings_text(self.trace, self.findings), "", *self.notes]
+        lines = [findings_text(self.trace, self.findings), "", *map(self.trace.redact, self.notes)]
         return "\n".join([*lines, f"replay: retrysim run {self.item.file} --seed {self.item.seed}"])
 
 
 def task_counts(trace: Trace) -> dict[str, int]:
-    """How many tasks were submitted, and what became of them."""
+    """How many tasks were submitted, and how they ended."""
     states, lost = trace.states, len(trace.lost())
     settled = sum(task.settled for task in trace.tasks.values())
     return {

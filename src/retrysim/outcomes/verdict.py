@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from retrysim.errors import Violation
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.outcomes.alike import groups
 from retrysim.outcomes.columns import columns
+from retrysim.printable import printable
 from retrysim.trace import FaultFired, TaskHistory, Trace, WorkerStopped
 
 _AROUND = re.compile(r'  File "[^"]*[/\\]celery[/\\]app[/\\](trace|task|autoretry)\.py"')
@@ -17,21 +18,24 @@ _LIBRARY = re.compile(r'  File "[^"]*([/\\](site-packages|lib[/\\]python[\d.]+)[
 _KINDS = 4
 
 
-def raise_findings(trace: Trace, findings: Sequence[Finding], *, replay: str = "") -> None:
-    """Raise ``Violation`` with the text of all findings; nothing is raised for none."""
+def raise_findings(
+    trace: Trace, findings: Sequence[BrokenInvariant], *, replay: str = "", notes: Iterable[str] = ()
+) -> None:
+    """Raise ``Violation`` with the text of all findings, and the notes below it; nothing is raised for none."""
     __tracebackhide__ = True  # pytest shows the line of the test
     if findings:
-        raise Violation(findings_text(trace, findings) + (f"\n\nreplay: {replay}" if replay else ""))
+        below = [printable(trace.redact(f"note: {note}")) for note in notes]
+        below += [f"replay: {replay}"] if replay else []
+        raise Violation("\n".join([findings_text(trace, findings), *([""] if below else []), *below]))
 
 
-def findings_text(trace: Trace, findings: Iterable[Finding]) -> str:
+def findings_text(trace: Trace, findings: Iterable[BrokenInvariant]) -> str:
     """One paragraph per invariant; the first line begins with its name. Only the first one draws its task."""
-    return "\n\n".join(
-        "\n".join(_paragraph(trace, finding, drawn=number == 0)) for number, finding in enumerate(findings)
-    )
+    paragraphs = ("\n".join(_paragraph(trace, one, drawn=number == 0)) for number, one in enumerate(findings))
+    return printable(trace.redact("\n\n".join(paragraphs)))
 
 
-def _paragraph(trace: Trace, finding: Finding, *, drawn: bool) -> Iterator[str]:
+def _paragraph(trace: Trace, finding: BrokenInvariant, *, drawn: bool) -> Iterator[str]:
     kinds = groups(finding.problems)
     first, *alike = kinds[0]
     yield f"{finding.invariant}: {first.text}"
@@ -64,7 +68,7 @@ def _of_task(trace: Trace, problem: Problem, *, drawn: bool) -> Iterator[str]:
 def _traceback(task: TaskHistory) -> Iterator[str]:
     """The traceback of the failure: the frames of the project's own code, and how many of libraries come between."""
     hidden, is_hidden = 0, False
-    for line in task.failure.traceback.rstrip().splitlines() if task.failure else ():
+    for line in task.failure.traceback.rstrip().split("\n") if task.failure else ():
         is_frame = line.startswith("  File ")
         if is_frame or not line.startswith(" "):
             is_hidden = is_frame and _LIBRARY.match(line) is not None
@@ -76,7 +80,7 @@ def _traceback(task: TaskHistory) -> Iterator[str]:
             yield line
 
 
-def _close(finding: Finding) -> Iterator[str]:
+def _close(finding: BrokenInvariant) -> Iterator[str]:
     """How near it came: of how many things the same holds."""
     right = finding.judged - len(finding.problems)
     if right > 0:

@@ -1,12 +1,14 @@
 """Stands in for the standard library while a simulation runs: its clocks, its waits, its randomness.
 
-freezegun does the part it can (it finds clocks and dates in every loaded module); the rest of this room is what it
-does not reach. ``virtual_standard_library`` is the one door, and it undoes all it did.
+``virtual_standard_library`` is the one door, and it undoes all it did.
 """
 
+from retrysim.patches.a_suites_process import keep_the_process_of_a_suite
+from retrysim.patches.companions import Companions
 from retrysim.patches.locks import HeldLock
 from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
+from retrysim.patches.real_programs import programs_live_in_real_time
 from retrysim.patches.reality import Reality
 from retrysim.patches.standard_library import begin_randomness, virtual_clocks, virtual_standard_library
 from retrysim.patches.standing import standing_of
@@ -15,11 +17,14 @@ from retrysim.patches.virtual_threading import virtual_threading
 from retrysim.patches.waits import virtual_condition_waits
 
 __all__ = [
+    "Companions",
     "HeldLock",
     "Reality",
     "begin_randomness",
     "call_site",
+    "keep_the_process_of_a_suite",
     "monotonic_ns",
+    "programs_live_in_real_time",
     "standing_of",
     "virtual_clocks",
     "virtual_condition_waits",

@@ -38,7 +38,7 @@ def virtual_dates(clock: VirtualClock) -> tuple[type[date], type[datetime]]:
     class VirtualDate(date, metaclass=_DateMeta):
         @classmethod
         def today(cls) -> Any:
-            return cls.fromtimestamp(clock.ns // SECOND)
+            return cls.fromtimestamp(clock.read_wall() // SECOND)
 
         def __repr__(self) -> str:
             return "datetime." + super().__repr__()
@@ -46,13 +46,13 @@ def virtual_dates(clock: VirtualClock) -> tuple[type[date], type[datetime]]:
     class VirtualDatetime(datetime, metaclass=_DatetimeMeta):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
-            utc = to_datetime(clock.ns)
+            utc = to_datetime(clock.read_wall())
             local = utc.astimezone(tz) if tz is not None else utc.astimezone().replace(tzinfo=None)
             return _as(cls, local)
 
         @classmethod
         def utcnow(cls) -> Any:
-            return _as(cls, to_datetime(clock.ns).replace(tzinfo=None))
+            return _as(cls, to_datetime(clock.read_wall()).replace(tzinfo=None))
 
         @classmethod
         def today(cls) -> Any:

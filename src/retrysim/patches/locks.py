@@ -30,7 +30,8 @@ class Locks:
     """All locks of one simulation, in the order in which they were made."""
 
     def __init__(self, environment: Environment) -> None:
-        self.environment = environment
+        #: ``None`` when the simulation is over: a lock that outlives it keeps nothing of it
+        self.environment: Environment | None = environment
         self._numbers = count()
         self._locks: WeakValueDictionary[int, Lock] = WeakValueDictionary()
 
@@ -39,12 +40,16 @@ class Locks:
 
     def holder(self) -> Thread | int:
         """Who asks: a thread of the simulation, or the ident of a real one."""
-        return self.environment.thread if self.environment.owns_thread else get_ident()
+        environment = self.environment
+        return environment.thread if environment is not None and environment.owns_thread else get_ident()
 
-    def release_all(self) -> None:
-        """The simulation is over: what its threads hold, nobody would give back."""
+    def end(self) -> None:
+        """The simulation is over: what its threads hold, nobody would give back; what the test holds stays its own."""
+        environment, self.environment = self.environment, None
         for lock in list(self._locks.values()):
-            if isinstance(lock.holder, Thread) and lock.holder is not self.environment.main_thread:
+            if environment is not None and lock.holder is environment.main_thread:
+                lock.holder = environment.main_thread.ident
+            elif isinstance(lock.holder, Thread):
                 lock.release()
 
     @property
@@ -101,7 +106,7 @@ class Lock:
     def _wait(self, timeout_ns: int | None) -> bool:
         """Wait until it is ours: in virtual time, unless a real thread is involved."""
         environment = self._locks.environment
-        if environment.over or not environment.owns_thread or isinstance(self.holder, int):
+        if environment is None or environment.over or not environment.owns_thread or isinstance(self.holder, int):
             return bool(self._real.acquire(True, -1 if timeout_ns is None else timeout_ns / 1e9))
         deadline_ns = None if timeout_ns is None else environment.clock.ns + timeout_ns
         while not self._real.acquire(False):

@@ -6,11 +6,11 @@ Two of them would be taken off in the wrong order, or one would win in silence; 
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Any, NoReturn
 
-import freezegun.api
-
 from retrysim.errors import InputError
+from retrysim.patches.import_watch import in_each_module
 from retrysim.undo import UndoStack
 
 _INSIDE = (
@@ -25,19 +25,24 @@ _AROUND = (
 
 def no_other_clock() -> None:
     """Raise ``InputError`` if freezegun or time-machine holds the clock."""
-    if freezegun.api.freeze_factories:
+    freezegun, machine = sys.modules.get("freezegun.api"), sys.modules.get("time_machine")
+    if freezegun is not None and freezegun.freeze_factories:
         raise InputError(_AROUND.format(who="freeze_time"))
-    machine = sys.modules.get("time_machine")
     if machine is not None and machine.escape_hatch.is_travelling():
         raise InputError(_AROUND.format(who="time_machine.travel"))
 
 
 def refuse_other_clocks(undo: UndoStack) -> None:
     """Until ``undo`` is unwound, neither of them can be started."""
-    undo.set_attribute(freezegun.api._freeze_time, "start", _refusal("freeze_time"))
-    machine = sys.modules.get("time_machine")
-    if machine is not None:
-        undo.set_attribute(machine.travel, "start", _refusal("time_machine.travel"))
+    refusals = {
+        "freezegun.api": lambda api: undo.set_attribute(api._freeze_time, "start", _refusal("freeze_time")),
+        "time_machine": lambda api: undo.set_attribute(api.travel, "start", _refusal("time_machine.travel")),
+    }
+
+    def refuse(module: ModuleType) -> None:
+        refusals[module.__name__](module)
+
+    in_each_module(undo, refusals, refuse)
 
 
 def _refusal(who: str) -> Any:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
-from retrysim.patches.import_watch import ImportWatch
+from retrysim.patches.import_watch import in_each_module
 from retrysim.patches.reality import SELECT, Reality
 from retrysim.patches.selects import wait_really
 from retrysim.undo import UndoStack
@@ -32,11 +32,7 @@ def virtual_event_loops(undo: UndoStack, environment: Environment, reality: Real
         "trio._core._thread_cache": lambda module: trio.own_threads(undo, module),
         "uvloop": lambda module: _no_uvloop(undo, module, reality),
     }
-    watch = ImportWatch(patch, lambda module: patch[module.__name__](module))
-    sys.meta_path.insert(0, watch)
-    undo.callback(sys.meta_path.remove, watch)
-    for name in sorted(patch.keys() & sys.modules.keys()):
-        patch[name](sys.modules[name])
+    in_each_module(undo, patch, lambda module: patch[module.__name__](module))
 
 
 class _Trio:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 
+from retrysim.patches.asking_nothing import names_of, text_of
+
 _OURS = str(Path(__file__).parents[1])
 _STANDARD = sysconfig.get_path("stdlib")
 _MAKERS = (threading.__file__, queue.__file__, str(Path(__file__).with_name("locks.py")), __file__)
@@ -30,7 +32,7 @@ def site_in(frames: Sequence[FrameType]) -> str:
     """The call site among these frames, of which the innermost comes first."""
     foreign = [frame for frame in frames if not _is_ours_or_standard(frame)]
     own = [frame for frame in foreign if _INSTALLED not in frame.f_code.co_filename]
-    return _text_of((own or foreign or frames)[0])
+    return _text_of((own or foreign or [frame for frame in frames if not is_ours(frame)] or frames)[0])
 
 
 def place_of(frame: FrameType | None) -> str:
@@ -53,8 +55,20 @@ def library_call_in(frames: Sequence[FrameType]) -> str:
 
 def is_installed(module: ModuleType) -> bool:
     """Whether a module is the standard library's or an installed package's, not a file of the project."""
-    file = getattr(module, "__file__", None)
-    return file is None or file.startswith(_STANDARD) or _INSTALLED in file
+    return is_installed_file(text_of(names_of(module).get("__file__")))
+
+
+def is_installed_file(file: str) -> bool:
+    """The same, of the module's file (``""``: it has none)."""
+    return not file or file.startswith(_STANDARD) or _INSTALLED in file
+
+
+def is_importing() -> bool:
+    """Whether a module is being imported by whoever calls."""
+    return any(
+        frame.f_code.co_name == "_find_and_load" and frame.f_code.co_filename == "<frozen importlib._bootstrap>"
+        for frame in outwards(sys._getframe(1))
+    )
 
 
 def module_of_caller() -> str:

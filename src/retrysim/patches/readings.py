@@ -1,7 +1,7 @@
 """Stands in for the readings of the ``time`` module: each is one look at the virtual clock.
 
-freezegun's own readings walk the call stack (4 µs) and give real time to modules whose names begin like an entry of
-its ignore list (``queue``, ``threading``, ``gi`` and so ``github``). These take 0.1 µs and know no exceptions.
+freezegun's readings walk the call stack (4 µs) and give real time to modules whose names begin like an entry of its
+ignore list (``queue``, ``threading``, ``gi`` and so ``github``). These take 0.1 µs and know no exceptions.
 """
 
 from __future__ import annotations
@@ -20,30 +20,33 @@ MONOTONIC_START_NS = 1_000 * SECOND
 def virtual_readings(clock: VirtualClock) -> dict[str, Callable[..., Any]]:
     """The functions that stand in for those of the same name in ``time``."""
     offset_ns = MONOTONIC_START_NS - clock.start_ns
-    real_localtime, real_gmtime, real_ctime = time.localtime, time.gmtime, time.ctime
+    real_localtime, real_gmtime, real_ctime, real_strftime = time.localtime, time.gmtime, time.ctime, time.strftime
 
     # Of nanoseconds on the microsecond grid, int / int is the nearest float: equal instants compare equal.
 
     def fake_time() -> float:
-        return clock.ns / 1_000_000_000
+        return clock.read_wall() / 1_000_000_000
 
     def fake_time_ns() -> int:
-        return clock.ns
+        return clock.read_wall()
 
     def fake_monotonic() -> float:
-        return (clock.ns + offset_ns) / 1_000_000_000
+        return (clock.read() + offset_ns) / 1_000_000_000
 
     def fake_monotonic_ns() -> int:
-        return clock.ns + offset_ns
+        return clock.read() + offset_ns
 
     def fake_localtime(secs: float | None = None) -> time.struct_time:
-        return real_localtime(clock.ns // SECOND if secs is None else secs)
+        return real_localtime(clock.read_wall() // SECOND if secs is None else secs)
 
     def fake_gmtime(secs: float | None = None) -> time.struct_time:
-        return real_gmtime(clock.ns // SECOND if secs is None else secs)
+        return real_gmtime(clock.read_wall() // SECOND if secs is None else secs)
 
     def fake_ctime(secs: float | None = None) -> str:
-        return real_ctime(clock.ns // SECOND if secs is None else secs)
+        return real_ctime(clock.read_wall() // SECOND if secs is None else secs)
+
+    def fake_strftime(format: str, t: Any = None) -> str:  # noqa: A002
+        return real_strftime(format, fake_localtime() if t is None else t)
 
     return {
         "time": fake_time,
@@ -55,6 +58,7 @@ def virtual_readings(clock: VirtualClock) -> dict[str, Callable[..., Any]]:
         "localtime": fake_localtime,
         "gmtime": fake_gmtime,
         "ctime": fake_ctime,
+        "strftime": fake_strftime,
     }
 
 

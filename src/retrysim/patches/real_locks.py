@@ -1,6 +1,8 @@
 """Ends a run that blocks for real, on a lock of the interpreter's own that no name led to, by a ``Deadlock``.
 
-Such a lock blocks the one thread on which all tasks run: if a suspended task holds it, for ever. A thread of ours looks
+The same thread looks after a task that computes forever (``computing.py``).
+
+Such a lock blocks the one thread on which all tasks run: if a suspended task holds it, forever. A thread of ours looks
 whether that thread stands still, and sends it a signal, whose handler runs inside of the acquire, on the stack of the
 task. Whether it stands there is read from the instruction: a task that computes, or waits for a real socket, goes on.
 """
@@ -22,6 +24,7 @@ from typing import Any
 
 from retrysim.errors import Deadlock
 from retrysim.kernel import Environment
+from retrysim.patches.computing import Computing
 from retrysim.patches.places import is_ours
 from retrysim.patches.reality import THREADS, Reality
 from retrysim.patches.standing import standing_at, standing_of
@@ -32,14 +35,27 @@ PERIOD, LOOKS = 0.5, 10
 #: Ignored by a process that has no handler for it.
 _SIGNAL = getattr(signal, "SIGURG", None)
 _RealQueue = queue.SimpleQueue
+#: The real ones: a process of the machine calls this where others stand in for them.
+_set_handler, _start_thread, _real_ident = signal.signal, _thread.start_new_thread, _thread.get_ident
 
 
 def end_what_blocks_for_real(undo: UndoStack, environment: Environment, reality: Reality) -> None:
     """Look after the simulation's thread until ``undo`` is unwound; signals reach the main thread only."""
-    if _SIGNAL is None or threading.get_ident() != threading.main_thread().ident:
+    if threading.get_ident() == threading.main_thread().ident:
+        look_after(undo, environment, reality)
+
+
+def look_after(undo: UndoStack, environment: Environment, reality: Reality) -> None:
+    """Look after the thread that calls, which is the main one of this process, until ``undo`` is unwound."""
+    if _SIGNAL is None:
         return
+    ident = _real_ident()
+    computing = Computing(environment, ident, PERIOD)
 
     def handle(_number: int, frame: FrameType | None) -> None:
+        if computing.is_endless:
+            computing.end(frame)
+            return
         process = None if environment.over else environment.current
         awaited = None if frame is None else awaited_at(frame)
         if process is None or awaited is None or THREADS in reality.allowed:
@@ -54,20 +70,29 @@ def end_what_blocks_for_real(undo: UndoStack, environment: Environment, reality:
         ]
         environment.give_up(Deadlock("a task blocks for real, and all others with it:\n  " + "\n  ".join(lines)))
 
-    undo.callback(signal.signal, _SIGNAL, signal.signal(_SIGNAL, handle))
-    over = _thread.allocate_lock()
+    undo.callback(_set_handler, _SIGNAL, _set_handler(_SIGNAL, handle))
+    over, ended = _thread.allocate_lock(), _thread.allocate_lock()
     over.acquire()
+    ended.acquire()
+    undo.then(lambda: ended.acquire(timeout=PERIOD))  # a look may hold the simulation, or a frame of it
     undo.then(over.release)
-    _thread.start_new_thread(_watch, (threading.get_ident(), over))
+    undo.then(computing.forget)
+    _start_thread(_watch, (ident, over, ended, computing))
 
 
-def _watch(ident: int, over: Any) -> None:
+def _watch(ident: int, over: Any, ended: Any, computing: Computing) -> None:
+    _look_until(over, ident, computing)
+    ended.release()
+
+
+def _look_until(over: Any, ident: int, computing: Computing) -> None:
     before, times = None, 0
     while not over.acquire(timeout=PERIOD):
+        computing.look()
         sight = _sight(ident)
         times = times + 1 if sight == before else 0
         before = sight
-        if times and times % LOOKS == 0:
+        if computing.is_endless or (times and times % LOOKS == 0):
             signal.pthread_kill(ident, signal.SIGURG)
 
 

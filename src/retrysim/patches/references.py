@@ -1,131 +1,149 @@
-"""Finds what was captured by name or as a default argument: ``from time import sleep``, ``def wait(sleep=sleep)``.
+"""Finds what was captured: ``from time import sleep``, ``def wait(sleep=sleep)``, ``class Clock: now = time.time``.
 
-Replacing ``time.sleep`` does not reach such a reference. Each module is searched once, and again when it changed.
+Replacing ``time.sleep`` does not reach such a reference. Each module is searched once, and again when it changed; the
+project's own are searched to their depth, for what hangs in a container, a partial, a closure or an object.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache, partial
+from itertools import chain
 from types import FunctionType, ModuleType
-from typing import Any, cast
+from typing import Any
 
+from retrysim.patches.asking_nothing import home_of, is_module, name_of, names_of, names_of_class
+from retrysim.patches.loaded import Findings, Loaded, loaded_modules
+from retrysim.patches.own_places import is_own, own_places
+from retrysim.patches.reachable import Place, is_closed, places_below
 from retrysim.undo import UndoStack
 
 #: What stays real: the test runner's own time keeping, and ours.
 REAL_MODULES = ("_pytest", "pytest_timeout", "xdist", "execnet", "freezegun", "retrysim.", "_hypothesis", "hypothesis.")
 
-#: Where the interpreter's own threads and imports take their locks from: these modules are patched by hand, or not.
-_INTERPRETER = frozenset({"_thread", "threading", "_imp", "_frozen_importlib", "importlib._bootstrap"})
+#: Where the interpreter's own threads and imports take their locks from, and what stands in for a class as a whole:
+#: these modules are patched by hand, or not.
+_INTERPRETER = frozenset({"_thread", "threading", "_imp", "_frozen_importlib", "importlib._bootstrap", "selectors"})
 
 Stand = Mapping[int, object]  # id of the real thing -> what stands in for it
 
 
 @dataclass(slots=True)
 class _Found:
-    """What one module holds: names that are bound to something watched, functions with such defaults."""
+    """What one module holds: names (its own, and of its classes) that are bound to something watched, and functions
+    with such defaults.
+    """
 
-    size: int
-    names: list[str] = field(default_factory=list)
+    names: list[tuple[Any, str]] = field(default_factory=list)
     functions: list[FunctionType] = field(default_factory=list)
 
 
-@cache
-def _finder(watched: tuple[int, ...]) -> _Finder:
-    return _Finder(frozenset(watched))
+@lru_cache(8)
+def _findings(watched: frozenset[int]) -> Findings[_Found]:
+    return Findings(partial(_search, watched))
 
 
-class _Finder:
-    """Remembers, per module, where the watched objects are referred to."""
-
-    def __init__(self, watched: frozenset[int]) -> None:
-        self._watched = watched
-        self._found: dict[ModuleType, _Found] = {}
-
-    def modules(self) -> Iterator[tuple[ModuleType, _Found]]:
-        for module in _patched_modules():
-            found = self._found.get(module)
-            if found is None or found.size != len(vars(module)):
-                found = self._found[module] = self.search(module)
-            if found.names or found.functions:
-                yield module, found
-
-    def search(self, module: ModuleType) -> _Found:
-        namespace = vars(module)
-        found = _Found(len(namespace))
-        for name, value in list(namespace.items()):
-            if id(value) in self._watched:
-                found.names.append(name)
-            else:
-                found.functions.extend(f for f in _functions(value, module.__name__) if self._captures(f))
-        return found
-
-    def _captures(self, function: FunctionType) -> bool:
-        return any(id(value) in self._watched for value in _defaults(function))
+def _search(watched: frozenset[int], one: Loaded) -> _Found | None:
+    """Where the module refers to what is watched; ``None`` if nowhere, or if it is left as it is."""
+    if not _is_patched(one):
+        return None
+    found, own_name = _Found(), name_of(one.module)
+    for name, value in list(one.names.items()):
+        if id(value) in watched:
+            found.names.append((one.module, name))
+        elif type(value) is FunctionType:
+            if _captures(value, watched):
+                found.functions.append(value)
+        elif issubclass(type(value), type) and home_of(value) == own_name:
+            _search_class(watched, value, found)
+    return found if found.names or found.functions else None
 
 
-def _functions(value: object, module_name: str) -> Iterable[FunctionType]:
-    if _really_is(value, FunctionType):
-        return (cast(FunctionType, value),)
-    if _really_is(value, type) and vars(value).get("__module__") == module_name:
-        return tuple(map(_unwrapped, filter(_is_function, list(vars(value).values()))))
-    return ()
-
-
-def _is_function(member: object) -> bool:
-    return _really_is(_unwrapped(member), FunctionType)
+def _search_class(watched: frozenset[int], kind: type, found: _Found) -> None:
+    for name, member in list(names_of_class(kind).items()):
+        if id(member) in watched:
+            found.names.append((kind, name))
+        function = _unwrapped(member)
+        if type(function) is FunctionType and _captures(function, watched):
+            found.functions.append(function)
 
 
 def _unwrapped(member: Any) -> Any:
-    if _really_is(member, (staticmethod, classmethod)):
+    """Without asking the member: a lazy one (Django's settings) would be evaluated by ``isinstance``."""
+    kind = type(member)
+    if issubclass(kind, (staticmethod, classmethod)):
         return member.__func__
-    return member.fget if _really_is(member, property) else member
+    return member.fget if issubclass(kind, property) else member
 
 
-def _really_is(value: object, kinds: type | tuple[type, ...]) -> bool:
-    """``isinstance`` asks the object, too, and a lazy one (Django's settings) would be evaluated by the question."""
-    return issubclass(type(value), kinds)
+def _captures(function: FunctionType, watched: frozenset[int]) -> bool:
+    positional, keyword = function.__defaults__, function.__kwdefaults__
+    if positional is not None and not watched.isdisjoint(map(id, positional)):
+        return True
+    return keyword is not None and not watched.isdisjoint(map(id, keyword.values()))
 
 
-def _defaults(function: FunctionType) -> Iterable[object]:
-    return (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+def _is_patched(one: Loaded) -> bool:
+    return not one.name.startswith(REAL_MODULES) and one.name not in _INTERPRETER
 
 
-def _patched_modules() -> Iterator[ModuleType]:
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and not name.startswith(REAL_MODULES) and name not in _INTERPRETER:
-            yield module
+def replace_references(
+    undo: UndoStack, stand_ins: Mapping[Any, object], *, only_as_names: Mapping[Any, object] | None = None
+) -> None:
+    """Let every captured reference to a key of ``stand_ins`` be its value, until ``undo`` is unwound.
 
-
-def replace_references(undo: UndoStack, stand_ins: Mapping[Any, object]) -> None:
-    """Let every captured reference to a key of ``stand_ins`` be its value, until ``undo`` is unwound."""
+    What is in ``only_as_names`` is replaced where it is a module's name, and nowhere else.
+    """
     stands: Stand = {id(real): stand_in for real, stand_in in stand_ins.items()}
-    for module, found in _finder(tuple(sorted(stands))).modules():
-        for name in found.names:
-            stand_in = stands.get(id(vars(module).get(name)))
-            if stand_in is not None:
-                undo.set_attribute(module, name, stand_in)
-        for function in found.functions:
-            _replace_defaults(undo, function, stands)
+    as_names: Stand = {**stands, **{id(real): stand_in for real, stand_in in (only_as_names or {}).items()}}
+    for _, found in _findings(frozenset(as_names)).all():
+        _replace(undo, found, stands, as_names)
+    deep = own_places().of_things({id(real): real for real in stand_ins})
+    for place in chain.from_iterable(deep.values()):
+        if (stand_in := stands.get(id(place.value))) is not None:  # else it is a name, and is replaced by now
+            place.put(undo, stand_in)
+
+
+def _replace(undo: UndoStack, found: _Found, stands: Stand, as_names: Stand) -> None:
+    for owner, name in found.names:
+        held = id(_held(owner).get(name))
+        stand_in = as_names.get(held) if is_module(owner) else stands.get(held)
+        if stand_in is not None:
+            undo.set_attribute(owner, name, stand_in)
+    for function in found.functions:
+        _replace_defaults(undo, function, stands)
 
 
 def restore_references_of_new_modules(undo: UndoStack, stand_ins: Mapping[Any, object]) -> None:
-    """When ``undo`` is unwound, give the real things to modules that were imported meanwhile."""
-    before = set(_patched_modules())
+    """When ``undo`` is unwound, give the real things to modules that were imported, or filled, meanwhile."""
+    loaded = loaded_modules()
+    before = loaded.stamp
 
     def restore() -> None:
         reals: Stand = {id(stand_in): real for real, stand_in in stand_ins.items()}
-        finder = _Finder(frozenset(reals))
-        for module in set(_patched_modules()) - before:
-            found = finder.search(module)
-            for name in found.names:
-                setattr(module, name, reals[id(vars(module)[name])])
+        changed = [one for one in loaded.all if one.changed_at > before and _is_patched(one)]
+        for one in changed:
+            found = _search(frozenset(reals), one) or _Found()
+            for owner, name in found.names:
+                setattr(owner, name, reals[id(_held(owner)[name])])
             for function in found.functions:
                 _exchange_defaults(function, reals)
+        for place in _deep_places([one.module for one in changed if is_own(one)], reals):
+            place.put_for_good(reals[id(place.value)])
 
     undo.then(restore)
+
+
+def _held(owner: Any) -> Any:
+    return names_of(owner) if is_module(owner) else names_of_class(owner)
+
+
+def _deep_places(modules: Iterable[ModuleType], stands: Stand) -> list[Place]:
+    """Where the project's modules hold one of these, below their names; the whole list before the first is replaced."""
+    seen: set[int] = set()
+    found = [place for m in modules for place in places_below(m, lambda value, _: id(value) in stands, is_closed, seen)]
+    return [place for place in found if id(place.value) in stands]
 
 
 def _replace_defaults(undo: UndoStack, function: FunctionType, stands: Stand) -> None:

@@ -14,28 +14,32 @@ from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from retrysim.clock import GRID_NS, grid_ns
+from retrysim.errors import Deadlock
 from retrysim.kernel import Condition, Environment
 from retrysim.patches.places import module_of_caller
 from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, SUBPROCESS, Reality
+from retrysim.patches.stand_ins import StandIns
 from retrysim.undo import UndoStack
 
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
 Wait = Callable[[float | None], None]
+#: How long a real thread is waited for before virtual time passes, in real seconds.
+_MOMENT_S = 0.02
 
 
-def virtual_selects(undo: UndoStack, environment: Environment, reality: Reality) -> None:
-    """Let selectors of the simulation's thread wait in virtual time, until ``undo`` is unwound."""
+def virtual_selects(stand_ins: StandIns, environment: Environment, reality: Reality) -> None:
+    """Let selectors of the simulation's thread wait in virtual time."""
     waiting: WeakKeyDictionary[Any, Condition] = WeakKeyDictionary()
     for name in _SELECTORS:
         kind = getattr(selectors, name, None)
         if kind is not None:
-            undo.set_attribute(kind, "select", _virtual_select(kind.select, environment, reality, waiting))
-    undo.set_attribute(select, "select", virtual_select_function(select.select, environment, reality))
+            stand_ins.put(kind, "select", _virtual_select(kind.select, environment, reality, waiting))
+    stand_ins.put(select, "select", virtual_select_function(select.select, environment, reality))
     if hasattr(select, "poll"):
-        undo.set_attribute(select, "poll", _Poll.made_of(select.poll, environment, reality, a_second=1000))
+        stand_ins.put(select, "poll", _Poll.made_of(select.poll, environment, reality, a_second=1000))
     if hasattr(select, "epoll"):
-        undo.set_attribute(select, "epoll", _Poll.made_of(select.epoll, environment, reality, a_second=1))
-    _wake_by_self_pipe(undo, waiting)
+        stand_ins.put(select, "epoll", _Poll.made_of(select.epoll, environment, reality, a_second=1))
+    _wake_by_self_pipe(stand_ins.undo, waiting)
 
 
 def _virtual_select(
@@ -50,10 +54,31 @@ def _virtual_select(
         if _listens(self):
             return wait_really(environment, reality, lambda seconds: real(self, seconds), timeout, [])
         condition = waiting.setdefault(self, Condition("an event loop's next event"))
+        if environment.current is None and reality.companions.thread_lives:
+            return _wait_in_the_test(environment, condition, timeout, lambda seconds: real(self, seconds))
         environment.wait(condition, timeout_ns=None if timeout is None else grid_ns(timeout))
         return real(self, 0)
 
     return select
+
+
+def _wait_in_the_test(
+    environment: Environment, condition: Condition, timeout: float | None, wait: Callable[[float], Any]
+) -> Any:
+    """Wait for the simulation and for a real thread of the test's, which may have the next event, too.
+
+    It has a moment before virtual time passes, and as long as anything may compute once nothing is left to happen.
+    """
+    ready = wait(_MOMENT_S if timeout is None else min(timeout, _MOMENT_S))
+    try:
+        if not ready:
+            environment.wait(condition, timeout_ns=None if timeout is None else grid_ns(timeout))
+            ready = wait(0)
+    except Deadlock:
+        ready = wait(float(environment.limits.real_seconds))
+        if not ready:
+            raise
+    return ready
 
 
 def virtual_select_function(real: Callable[..., Any], environment: Environment, reality: Reality) -> Callable[..., Any]:
@@ -130,7 +155,7 @@ def wait_really(
     timeout: float | None,
     nothing: Any,
 ) -> Any:
-    """Wait for real files as long as in reality; when nothing came, that much virtual time has passed too.
+    """Wait for real files in real time; when nothing came, that much virtual time has passed too.
 
     And one step more: ``Popen.communicate`` goes on until its timeout is exceeded. A database's driver waits for an
     answer that costs the simulation no time.

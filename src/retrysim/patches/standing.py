@@ -12,7 +12,9 @@ from retrysim.patches.places import library_call_in, outwards, site_in
 
 
 def standing_of(process: Process) -> list[str]:
-    """Lines for a person: what the process waits for, the task that it runs, and where in it that is."""
+    """Lines for a person: the task, or else the process, what it waits for, and where in it that is."""
+    if process.elsewhere is not None and (lines := process.elsewhere()) is not None:
+        return lines
     assert process.wait is not None
     frames = outwards(process.greenlet.gr_frame)
     called = library_call_in(frames)
@@ -21,10 +23,11 @@ def standing_of(process: Process) -> list[str]:
 
 
 def standing_at(process: Process, frame: FrameType | None, awaited: str) -> list[str]:
-    """The same for a process that is at this frame, and waits for what it is told."""
+    """The same for a process that is at this frame, and waits for an order."""
     tasks = process.thread.tasks
-    within = f"in {tasks[-1]}, " if tasks else ""
-    return [f"{process.name} waits for {awaited}", f"  {within}at {site_in(outwards(frame))}"]
+    who = tasks[-1].removeprefix("task ") if tasks else process.name
+    where = f"on {process.name}, " if tasks else ""
+    return [f"{who} waits for {awaited}", f"  {where}at {site_in(outwards(frame))}"]
 
 
 def _awaits(process: Process) -> list[str]:

@@ -46,5 +46,5 @@ def own_thread_state(undo: UndoStack, environment: Environment) -> None:
             set_hooks(*theirs.hooks)
         ours = theirs
 
-    undo.set_attribute(environment.standpoint, "on_thread", enter)
+    environment.listeners.add(undo, thread_entered=enter)
     undo.then(lambda: None if ours is main.kept else enter(main))

@@ -16,15 +16,18 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from retrysim.clock import grid_ns
-from retrysim.kernel import Condition, Environment
+from retrysim.kernel import Condition, Environment, Host, Process, Thread
 from retrysim.patches.places import module_of_caller
 from retrysim.patches.reality import THREADS, Reality
+from retrysim.patches.stand_ins import StandIns
 from retrysim.undo import UndoStack
 
 #: Packages whose threads report on the program and are no part of what it does.
 TELEMETRY = frozenset(
     {"sentry_sdk", "opentelemetry", "ddtrace", "newrelic", "elasticapm", "prometheus_client", "datadog", "statsd"}
 )
+#: Packages whose threads wait in C, where virtual time does not reach.
+IN_C = frozenset({"grpc"})
 
 
 class VirtualThreads:
@@ -36,18 +39,23 @@ class VirtualThreads:
         self._done: WeakKeyDictionary[threading.Thread, Condition] = WeakKeyDictionary()
         self._ended: WeakKeyDictionary[threading.Thread, bool] = WeakKeyDictionary()
         self._idents: dict[int, threading.Thread] = {}
+        self._mains: WeakKeyDictionary[Thread, threading.Thread] = WeakKeyDictionary()
+        self._hosts: WeakKeyDictionary[threading.Thread, Host] = WeakKeyDictionary()
         #: threads that are being started for real: what says so is waited for in real time
         self.starting: list[threading.Thread] = []
 
-    def connect(self, undo: UndoStack) -> None:
-        """Patch ``threading``, until ``undo`` is unwound."""
-        kind = threading.Thread
+    def connect(self, stand_ins: StandIns) -> None:
+        """Patch ``threading``."""
+        kind, undo = threading.Thread, stand_ins.undo
         for name in ("start", "join", "is_alive"):
-            undo.set_attribute(kind, name, _method(getattr(self, name), getattr(kind, name)))
-        undo.set_attribute(threading, "current_thread", self._current_thread(threading.current_thread))
+            stand_ins.put(kind, name, _method(getattr(self, name), getattr(kind, name)))
+        stand_ins.put(threading, "current_thread", self._current_thread(threading.current_thread))
+        stand_ins.put(threading, "main_thread", self._main_thread(threading.main_thread))
+        stand_ins.put(threading, "enumerate", self._enumerate(threading.enumerate))
+        stand_ins.put(threading, "active_count", lambda: len(threading.enumerate()))
         guarded = self._reality.guarded(_thread.start_new_thread, "starts a raw thread", THREADS)
-        undo.set_attribute(_thread, "start_new_thread", guarded)
-        undo.set_attribute(ThreadPoolExecutor, "submit", self._submit(undo, ThreadPoolExecutor.submit))
+        stand_ins.put(_thread, "start_new_thread", guarded)
+        stand_ins.put(ThreadPoolExecutor, "submit", self._submit(undo, ThreadPoolExecutor.submit))
         undo.then(self._forget)
 
     # -- in the place of Thread's methods ------------------------------------------------------------------------------
@@ -56,8 +64,11 @@ class VirtualThreads:
         environment = self._environment
         if environment.over or not environment.owns_thread:
             real(started)
-        elif environment.current is None or self._is_let_be(started):
+        elif environment.current is None or self._stays_real(started):
             self.starting.append(started)
+            self._hosts[started] = environment.host
+            if environment.current is None:
+                self._reality.companions.note_thread(started)
             try:
                 real(started)
             finally:
@@ -76,14 +87,11 @@ class VirtualThreads:
             partial(self._run, started),
             name=f"thread {started.name!r}",
             service=True,
-            host=owner.host,
             owner=owner,
             daemon=started.daemon,
         )
-        started._ident = process.thread.ident
-        started._is_stopped = True  # to the real methods, after the simulation
-        self._idents[process.thread.ident] = threading._active[process.thread.ident] = started  # type: ignore[attr-defined]
-        started._started.set()
+        process.in_task = current.in_task
+        self._stands_for(started, process)
 
     def _run(self, started: Any) -> None:
         try:
@@ -112,21 +120,84 @@ class VirtualThreads:
 
     def get_ident(self) -> int:
         """What stands in for ``threading.get_ident``."""
-        return self._environment.thread.ident if self._environment.owns_thread else _thread.get_ident()
+        return self._environment.thread.ident if self._environment.owns_thread else _real_ident()
 
     def _current_thread(self, real: Callable[[], threading.Thread]) -> Callable[[], threading.Thread]:
         environment = self._environment
 
         def current_thread() -> threading.Thread:
-            """As in a pool process, a task runs on the main thread."""
-            if not environment.owns_thread or environment.current is None:
+            """As in a pool process, a task runs on the main thread; in a pool of threads, on one of these."""
+            process = environment.current
+            if not environment.owns_thread or process is None:
                 return real()
-            return self._idents.get(environment.thread.ident) or threading.main_thread()
+            return self._thread_of(process) or threading.main_thread()
 
         return current_thread
 
-    def _is_let_be(self, started: Any) -> bool:
+    def _thread_of(self, process: Process) -> threading.Thread | None:
+        """What a task has started, or what the pool of threads has; none for what runs on a main thread."""
+        known = self._idents.get(process.thread.ident)
+        if known is None and not process.on_main_thread:
+            known = threading.Thread(name=process.thread.name, daemon=False)
+            self._done[known] = Condition(f"thread {known.name!r} to end")
+            self._stands_for(known, process)
+        return known
+
+    def _main_thread(self, real: Callable[[], threading.Thread]) -> Callable[[], threading.Thread]:
+        environment = self._environment
+
+        def main_thread() -> threading.Thread:
+            """That of the process of the machine that asks: each has one, with an identity of its own."""
+            main = self._main_of(environment.current) if environment.owns_thread else None
+            if main is None or main is environment.main_thread:
+                return real()
+            known: Any = self._mains.get(main)
+            if known is None:
+                known = self._mains[main] = threading.Thread(name="MainThread", daemon=False)
+                known.__class__ = type(real())
+                self._done[known] = Condition("the main thread to end")
+                self._runs(known, main.ident)
+            return known  # type: ignore[no-any-return]
+
+        return main_thread
+
+    def _main_of(self, process: Process | None) -> Thread | None:
+        """The main thread of the host that this one runs on; none where that is the test's own process."""
+        while process is not None and not process.on_main_thread:
+            process = process.owner or process.host.main
+        return None if process is None else process.thread
+
+    def _enumerate(self, real: Callable[[], list[threading.Thread]]) -> Callable[[], list[threading.Thread]]:
+        environment = self._environment
+
+        def threads_of_this_process() -> list[threading.Thread]:
+            main = threading.main_thread()
+            if not environment.owns_thread or main is real_main:
+                return [one for one in real() if one.ident not in self._idents]
+            host = environment.host
+            for process in environment.processes_of(host):
+                self._thread_of(process)
+            return [main, *(one for one, its in self._hosts.items() if its is host and one.is_alive())]
+
+        real_main = threading.main_thread()
+        return threads_of_this_process
+
+    def _stands_for(self, started: Any, process: Process) -> None:
+        """To whoever asks, a thread of the simulation is this one, and it runs."""
+        ident = process.thread.ident
+        self._idents[ident] = threading._active[ident] = started  # type: ignore[attr-defined]
+        self._hosts[started] = process.host
+        self._runs(started, ident)
+
+    def _runs(self, started: Any, ident: int) -> None:
+        started._ident, started._native_id = ident, threading.get_native_id()
+        started._is_stopped = True  # to the real methods, after the simulation
+        started._started.set()
+
+    def _stays_real(self, started: Any) -> bool:
         if THREADS in self._reality.allowed:
+            return True
+        if str(getattr(started._target, "__module__", None)).partition(".")[0] in IN_C:
             return True
         modules = (type(started).__module__, getattr(started._target, "__module__", None), module_of_caller())
         module = next((name for name in modules if name and name.partition(".")[0] in TELEMETRY), None)
@@ -163,6 +234,7 @@ class VirtualThreads:
 
 
 _RealQueue = queue.SimpleQueue
+_real_ident = _thread.get_ident
 
 
 def _method(ours: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.companions import Companions
 from retrysim.undo import UndoStack
 
 #: Whose threads are virtual although they are installed libraries.
@@ -43,7 +44,9 @@ class _Run:
             self.ended.notify_all()
 
 
-def virtual_threads_of_a_test(undo: UndoStack, environment: Environment) -> list[threading.Thread]:
+def virtual_threads_of_a_test(
+    undo: UndoStack, environment: Environment, companions: Companions
+) -> list[threading.Thread]:
     """Until ``undo`` is unwound, threads that run a test's own code or Celery's are processes.
 
     Returns the list of the real ones that are being started just now.
@@ -56,6 +59,7 @@ def virtual_threads_of_a_test(undo: UndoStack, environment: Environment) -> list
             real_start(self)
         elif not _is_virtual(self):
             starting.append(self)  # it says by a real event that it runs
+            companions.note_thread(self)
             try:
                 real_start(self)
             finally:

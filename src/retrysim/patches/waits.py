@@ -12,12 +12,16 @@ from typing import Any
 
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.companions import AT_MOST_S, Companions
 from retrysim.patches.waits_in_the_test import WaitsInTheTest
 from retrysim.undo import UndoStack
 
 
-def virtual_sleep(environment: Environment) -> Callable[[float], None]:
-    """What stands in for ``time.sleep``: suspends the process, or, outside of all, lets the simulation run."""
+def virtual_sleep(environment: Environment, companions: Companions) -> Callable[[float], None]:
+    """What stands in for ``time.sleep``: suspends the process, or, outside of all, lets the simulation run.
+
+    The test itself also sleeps for real, up to a second, while something that it has started lives (``companions``).
+    """
     real_sleep = time.sleep
 
     def sleep(secs: float, /) -> None:
@@ -26,6 +30,8 @@ def virtual_sleep(environment: Environment) -> Callable[[float], None]:
         elif secs < 0:
             raise ValueError("sleep length must be non-negative")
         else:
+            if environment.current is None and environment.at_rest and companions.lives:
+                real_sleep(min(secs, AT_MOST_S))
             environment.sleep(grid_ns(secs))
 
     return sleep

@@ -1,12 +1,14 @@
 """Stands in for ``threading.Condition.wait`` in the test itself: the simulation runs until somebody notifies.
 
 That may be a task, or another thread of the test's process, which lives in real time. So while other threads live, the
-test first waits a moment in reality, and once nothing can happen in the simulation, it waits for them as long as asked.
+test first waits a moment of real time, and once nothing can happen in the simulation, it waits for them as long as
+asked.
 """
 
 from __future__ import annotations
 
 import threading
+from _thread import allocate_lock
 from typing import Any
 
 from retrysim.clock import grid_ns
@@ -22,7 +24,7 @@ class _Waiter:
 
     def __init__(self) -> None:
         self.notified = False
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()  # the interpreter's own, whatever stands in for threading.Lock just now
         self._lock.acquire()
 
     def release(self) -> None:

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrysim.pytest_plugin.failures import end_at_the_users_line, shorten_logs
-from retrysim.pytest_plugin.settings import apply, report_folder, take_back
+from retrysim.pytest_plugin.failures import (
+    add_replay,
+    end_at_the_users_line,
+    name_errors_briefly,
+    noting_who_logs,
+    shorten_logs,
+)
+from retrysim.pytest_plugin.settings import apply, project_of, report_folder, take_back
 
 if TYPE_CHECKING:
     from retrysim.simulation import Simulation
@@ -42,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="of which tests --retrysim-report writes a page (default: %(default)s)",
     )
     group.addoption(
+        "--retrysim-explore",
+        metavar="DURATION",
+        default=None,
+        help="explore each scenario item for so long (60s), and fail it for what nobody has accepted",
+    )
+    group.addoption(
         "--retrysim-worker",
         action="store_true",
         help="run the workers of celery.contrib.pytest in virtual time, on simulated brokers",
@@ -51,6 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     apply(early_config)
+    if early_config.known_args_namespace.retrysim_worker:
+        from retrysim.pytest_plugin.worker_option import WorkerOption
+
+        seed = early_config.known_args_namespace.retrysim_seed or 0
+        start = datetime.now(UTC).replace(microsecond=0)  # as in reality: a suite may know that a certificate is valid
+        allow = project_of(early_config).of_simulation.get("allow", ())
+        early_config.pluginmanager.register(WorkerOption(seed, start, allow), "retrysim-worker")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -61,16 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "retrysim(seed=0, start=..., allow=(...)): keyword arguments of the simulation of fixture `sim`"
     )
+    config.addinivalue_line(
+        "markers", "retrysim_explore(faults=..., time=..., runs=..., accept=...): explore a test of the fixture `sim`"
+    )
     if report_folder(config) is not None:
         from retrysim.pytest_plugin.reports import prepare
 
         prepare(config)
-    if config.getoption("--retrysim-worker"):
-        from retrysim.pytest_plugin.worker_option import WorkerOption
-
-        seed = config.getoption("--retrysim-seed") or 0
-        start = datetime.now(UTC).replace(microsecond=0)  # as in reality: a suite may know that a certificate is valid
-        config.pluginmanager.register(WorkerOption(seed, start), "retrysim-worker")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -89,11 +105,22 @@ def pytest_runtest_makereport(
         end_at_the_users_line(call.excinfo)
     report = yield
     shorten_logs(item, report)
+    name_errors_briefly(report)
+    add_replay(item, report)
     if call.when == "call" and report_folder(item.config) is not None:
         from retrysim.pytest_plugin.reports import add_reports
 
         add_reports(item, call, report)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if pyfuncitem.get_closest_marker("retrysim_explore") is None:
+        return None
+    from retrysim.pytest_plugin.exploring import explore_function
+
+    return explore_function(pyfuncitem) or None
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -105,9 +132,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
         return [f"{left!r} == {right!r}", *left.explained(right)]
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
-    if isinstance(left, trace.Line):
+    if isinstance(left, trace.Words):
         return [f"{left!r} == {right!r}", *trace.aligned(left, right)]
-    return [f"{left!r} == {right!r}", *trace.aligned(right, left)] if isinstance(right, trace.Line) else None
+    return [f"{left!r} == {right!r}", *trace.aligned(right, left)] if isinstance(right, trace.Words) else None
 
 
 @pytest.fixture
@@ -118,5 +145,5 @@ def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
     """
     from retrysim.pytest_plugin.fixtures import simulate
 
-    with simulate(request) as simulation:
+    with noting_who_logs(request.node), simulate(request) as simulation:
         yield simulation

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,6 +13,10 @@ from typing import Any
 import pytest
 
 _HERE = Path(__file__).parents[1]
+_OWN_ERROR = re.compile(r"^((?:E {3,7})?)retrysim\.errors\.(?=\w+(?::|$))")
+#: A task in a failure's text: ``shop.part[22e1c0c7]``.
+_TASK = re.compile(r"\w\[([0-9a-f]{8})(?:-[0-9a-f-]{27})?\]")
+_LOG: pytest.StashKey[TaskLog] = pytest.StashKey()
 #: How many captured lines are shown of a test with a simulation: 200 tasks that fail log 200 tracebacks.
 _LOG_LINES = 40
 
@@ -33,19 +41,95 @@ def _is_inside(frame: TracebackType) -> bool:
     return _HERE in path.parents or "site-packages" in path.parts
 
 
+def name_errors_briefly(report: pytest.TestReport) -> None:
+    """Name retrysim's own errors without their module, for which the line of pytest's summary has no room."""
+    shown: Any = report.longrepr
+    if hasattr(shown, "reprcrash") and shown.reprcrash is not None:
+        shown.reprcrash.message = _OWN_ERROR.sub(r"\1", shown.reprcrash.message)
+    for traceback, *_ in getattr(shown, "chain", ()):
+        for entry in traceback.reprentries:
+            entry.lines = [_OWN_ERROR.sub(r"\1", line) for line in entry.lines]
+
+
+def add_replay(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Say how to run a failed test again, unless its error says it."""
+    text: Any = report.longrepr
+    if report.failed and hasattr(text, "addsection") and "replay: " not in str(text):
+        from retrysim.pytest_plugin.reports import seeds_of
+
+        for seed in seeds_of(item):
+            text.addsection("replay", f"pytest {item.nodeid!r} --retrysim-seed={seed}")
+
+
+# -- logs --------------------------------------------------------------------------------------------------------------
+
+
+class TaskLog(logging.Filter):
+    """What a test has logged, each record with the id of the task that logged it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[tuple[logging.LogRecord, str]] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from celery._state import get_current_task
+
+        task = get_current_task()
+        self.records.append((record, "" if task is None else str(task.request.id)))
+        return True
+
+    def of(self, short_ids: Iterable[str]) -> list[logging.LogRecord]:
+        """What these tasks have logged, and what was logged about them."""
+        wanted = tuple(short_ids)
+        return [
+            record
+            for record, task_id in self.records
+            if task_id.startswith(wanted) or any(short in record.getMessage() for short in wanted)
+        ]
+
+
+@contextmanager
+def noting_who_logs(item: pytest.Item) -> Iterator[None]:
+    """A block in which it is noted which task logs what pytest captures."""
+    logs = item.config.pluginmanager.get_plugin("logging-plugin")
+    handler = getattr(logs, "report_handler", None)
+    if handler is None:
+        yield
+        return
+    noted = item.stash[_LOG] = TaskLog()
+    handler.addFilter(noted)
+    try:
+        yield
+    finally:
+        handler.removeFilter(noted)
+        noted.records.clear()
+
+
 def shorten_logs(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Of what was logged by a test that ran simulations, only the end."""
+    """Of a flood of logs of a test that ran simulations, what concerns the tasks of its failure, or else the end."""
     if not report.failed:
         return
     from retrysim.pytest_plugin.reports import has_simulated
 
     if has_simulated(item):
-        report.sections = [(title, _shortened(title, content)) for title, content in report.sections]
+        own = _own_lines(item, str(report.longrepr))
+        report.sections = [(title, _shortened(title, content, own)) for title, content in report.sections]
 
 
-def _shortened(title: str, content: Any) -> Any:
+def _own_lines(item: pytest.Item, failure: str) -> list[str]:
+    """What was logged by the tasks that the text of a failure names."""
+    noted, ids = item.stash.get(_LOG, None), list(dict.fromkeys(_TASK.findall(failure)))
+    handler: Any = getattr(item.config.pluginmanager.get_plugin("logging-plugin"), "report_handler", None)
+    if noted is None or handler is None or not ids:
+        return []
+    return "\n".join(handler.format(record) for record in noted.of(ids)).splitlines()
+
+
+def _shortened(title: str, content: Any, own: Sequence[str]) -> Any:
     lines = content.splitlines() if title.startswith("Captured log") else []
     if len(lines) <= _LOG_LINES:
         return content
-    left_out = len(lines) - _LOG_LINES
-    return "\n".join([f"({left_out} lines before these; all of them: -o log_file=FILE)", *lines[-_LOG_LINES:]])
+    shown, others = lines[-_LOG_LINES:], "before these"
+    if own and title == "Captured log call":
+        shown, others = own[-_LOG_LINES:], "that are not of this task" if len(own) <= _LOG_LINES else "besides these"
+    return "\n".join([f"({len(lines) - len(shown)} lines {others}; all of them: -o log_file=FILE)", *shown])

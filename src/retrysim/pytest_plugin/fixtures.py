@@ -10,6 +10,7 @@ import pytest
 
 from retrysim.errors import InputError
 from retrysim.nearest import did_you_mean
+from retrysim.pytest_plugin.failures import noting_who_logs
 from retrysim.pytest_plugin.reports import remember
 from retrysim.pytest_plugin.settings import project_of
 
@@ -22,21 +23,29 @@ def simulate(request: pytest.FixtureRequest, **settings: Any) -> Simulation:
     """A simulation for one test: the project's settings, then the fixture's, the marker's, and the option's seed."""
     from retrysim.simulation import Simulation
 
-    settings = {**project_of(request.config).of_simulation, **settings, **_of_marker(request)}
-    seed = request.config.getoption("--retrysim-seed")
-    if seed is not None:
-        settings["seed"] = seed
-    simulation = Simulation(**settings)
+    simulation = Simulation(**settings_of(request.node, **settings))
     remember(request.node, simulation.trace)
     simulation.replay = f"pytest {request.node.nodeid!r} --retrysim-seed={simulation.seed}"
     return simulation
 
 
-def _of_marker(request: pytest.FixtureRequest) -> dict[str, Any]:
+def settings_of(node: pytest.Item, **settings: Any) -> dict[str, Any]:
+    """The keyword arguments of the simulation of one test; of ``conf``, each setting is one."""
+    from retrysim.celery.conf_settings import must_be_settings
+
+    given = (project_of(node.config).of_simulation, settings, _of_marker(node))
+    settings = {key: value for one in given for key, value in one.items()}
+    if confs := [must_be_settings(one.get("conf")) for one in given if "conf" in one]:
+        settings["conf"] = {key: value for conf in confs for key, value in conf.items()}
+    seed = node.config.getoption("--retrysim-seed")
+    return settings if seed is None else {**settings, "seed": seed}
+
+
+def _of_marker(node: pytest.Item) -> dict[str, Any]:
     """The keyword arguments of the marker; raises ``InputError`` for one that a simulation does not have."""
     from retrysim.simulation import Simulation
 
-    marker = request.node.get_closest_marker("retrysim")
+    marker = node.get_closest_marker("retrysim")
     if marker is None:
         return {}
     known = list(inspect.signature(Simulation).parameters)
@@ -66,7 +75,7 @@ def fixture(
 
     @pytest.fixture(name=name)
     def simulation(request: pytest.FixtureRequest) -> Iterator[Simulation]:
-        with simulate(request, **settings) as sim:
+        with noting_who_logs(request.node), simulate(request, **settings) as sim:
             for fake in fakes:
                 fake.reset()
                 sim.serve(fake)

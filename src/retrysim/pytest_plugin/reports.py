@@ -41,6 +41,11 @@ def remember(node: Any, trace: Trace) -> None:
     node.stash.setdefault(_TRACES, []).append(trace)
 
 
+def seeds_of(item: pytest.Item) -> list[int]:
+    """The seeds of the simulations that the item has run."""
+    return list(dict.fromkeys(trace.seed for trace in item.stash.get(_TRACES, ())))
+
+
 def has_simulated(item: pytest.Item) -> bool:
     """Whether the item has run a simulation."""
     return _TRACES in item.stash
@@ -54,14 +59,15 @@ def add_reports(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     """Write the pages of an item that ran, if they are wanted, and say in its failure text where they are."""
     if not (report.failed or item.config.getoption("--retrysim-report-of") == "all"):
         return
-    failure = "" if call.excinfo is None else _told(call.excinfo)
+    failure = "" if call.excinfo is None else _failure_text(call.excinfo)
     for number, trace in enumerate(_traces_of(item), 1):
         path = _folder(item.config) / _file_name(item.nodeid, number)
-        path.write_text(_page(item.nodeid, trace, failure), encoding="utf-8")
+        title = getattr(item, "title", None) or item.nodeid.rpartition("/")[2]
+        path.write_text(_page(title, trace, failure), encoding="utf-8")
         _link(report, path.as_uri())
 
 
-def _told(raised: pytest.ExceptionInfo[BaseException]) -> str:
+def _failure_text(raised: pytest.ExceptionInfo[BaseException]) -> str:
     """What was raised, in words; retrysim's own errors need no name before them."""
     is_ours = type(raised.value).__module__.startswith("retrysim.")
     return str(raised.value) if is_ours else raised.exconly()
@@ -74,10 +80,10 @@ def _file_name(nodeid: str, number: int) -> str:
     return f"{readable}-{sha256(nodeid.encode()).hexdigest()[:6]}{nth}.html"
 
 
-def _page(nodeid: str, trace: Trace, failure: str) -> str:
+def _page(title: str, trace: Trace, failure: str) -> str:
     from retrysim.reports import html_report
 
-    return html_report(trace, title=nodeid.rpartition("/")[2], failure=failure)
+    return html_report(trace, title=title, failure=trace.redact(failure))
 
 
 def _link(report: pytest.TestReport, link: str) -> None:

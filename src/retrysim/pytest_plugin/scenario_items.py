@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ class ScenarioTest(pytest.Item):
     def __init__(self, *, item: ScenarioItem, scenario: Scenario, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._item = item
+        #: what the page of its run is called
+        self.title = f"{scenario.name} [{item.id}]"
         for tag in scenario.spec.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of scenario files")
             self.add_marker(tag)
@@ -53,9 +57,23 @@ class ScenarioTest(pytest.Item):
     def runtest(self) -> None:
         from retrysim.simulation.player import play
 
-        outcome = play(self._item, watch=partial(remember, self))
+        with self._databases():
+            outcome = play(self._item, watch=partial(remember, self))
         if not outcome.passed:
             raise ScenarioFailed(f"{outcome.text()}\n        pytest {self.nodeid!r} --retrysim-seed={self._item.seed}")
+        duration = self.config.getoption("--retrysim-explore")
+        if duration is not None and self._item.celery == "worker":
+            from retrysim.pytest_plugin.exploring import text_of_new
+
+            if (text := text_of_new(self._item, self.config, duration)) is not None:
+                raise ScenarioFailed(text)
+
+    def _databases(self) -> AbstractContextManager[object]:
+        """pytest-django refuses every connection, but for tests that ask for one: this one may."""
+        plugin = sys.modules.get("pytest_django.plugin")
+        blocker = None if plugin is None else self.config.stash.get(plugin.blocking_manager_key, None)
+        asks = self._item.scenario.spec.databases is not None
+        return blocker.unblock() if blocker is not None and asks else nullcontext()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ScenarioFailed | InputError):
@@ -64,7 +82,7 @@ class ScenarioTest(pytest.Item):
 
     def add_report_section(self, when: str, key: str, content: str) -> None:
         """Of what was logged, only the end: a scenario of 200 tasks logs 200 tracebacks."""
-        lines = content.splitlines()
+        lines = content.split("\n")
         if len(lines) > _LOG_LINES:
             lines = [f"({len(lines) - _LOG_LINES} lines before these)", *lines[-_LOG_LINES:]]
         super().add_report_section(when, key, "\n".join(lines))

@@ -7,7 +7,7 @@ real clocks. Celery is not imported before a test has: some instrument it first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import ModuleType
@@ -17,6 +17,7 @@ import pytest
 
 from retrysim.durations import SECOND, format_duration
 from retrysim.pytest_plugin.after_import import after_import
+from retrysim.pytest_plugin.first_use import before_first_use
 from retrysim.undo import UndoStack
 
 if TYPE_CHECKING:
@@ -33,15 +34,18 @@ VIRTUAL_SECONDS = "retrysim_virtual_seconds"
 class WorkerOption:
     """The hooks; one world for the whole session, made when the first test needs it."""
 
-    def __init__(self, seed: int, start: datetime) -> None:
+    def __init__(self, seed: int, start: datetime, allow: Iterable[str] = ()) -> None:
         self._seed = seed
+        self._allow = tuple(allow)
         self._start = start
         self._undo = UndoStack()
         self._world: EmbeddedWorld | None = None
+        self._making = False
         self._workers = 0
         self._tests = 0
         self._virtual_ns = 0
         after_import(self._undo, _MODULE, self._watch)
+        before_first_use(self._undo, self._make_world)
 
     def close(self) -> None:
         """Give everything back."""
@@ -64,11 +68,18 @@ class WorkerOption:
         if fixturedef.argname in FIXTURES:
             self._start_time()
 
-    def _start_time(self) -> None:
-        if self._world is None:
+    def _make_world(self) -> None:
+        """Simulated servers answer from here on; time stays real until a test has to do with a worker."""
+        if self._world is None and not self._making:
+            self._making = True  # what this imports may be used by it, too
             from retrysim.simulation.embedded import EmbeddedWorld
 
-            self._world = self._undo.enter_context(EmbeddedWorld(seed=self._seed, start=self._start))
+            world = EmbeddedWorld(seed=self._seed, start=self._start, allow=self._allow)
+            self._world = self._undo.enter_context(world)
+
+    def _start_time(self) -> None:
+        self._make_world()
+        assert self._world is not None
         self._world.start_time()
 
     def _watch(self, module: ModuleType) -> None:
@@ -106,6 +117,8 @@ class WorkerOption:
         finally:
             self._tests += self._world is not None and self._world.time_is_virtual
             self._virtual_ns += self._now_ns() - began_ns
+            if self._world is not None:
+                self._world.put_settings_back()
 
     def _now_ns(self) -> int:
         return 0 if self._world is None else self._world.elapsed_ns

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retrysim.durations import format_duration, parse_duration
 from retrysim.errors import DurationError, LimitError
 
-_RATE = re.compile(r"\s*(-?\d+)\s*(?:/|per\b)\s*(-?\d.*\D|[a-zµ]+)\s*", re.IGNORECASE)
+_RATE = re.compile(r"\s*(-?[0-9]{1,12})\s*(?:/|per\b)\s*(-?[0-9].*[^0-9]|[a-zµ]+)\s*", re.IGNORECASE)
 _EXPECTED = 'expected a whole number and a window, such as "180 per 15 minutes", "5/15min" or "1 per second"'
 
 

@@ -12,7 +12,7 @@ _FEW = 1024
 
 
 class States(Generic[S]):
-    """One state per key; stale ones are dropped each time the number of keys has doubled.
+    """One state per key; stale ones are dropped each time there are twice as many keys.
 
     A state is stale when a key that was never seen would be answered the same.
     """

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from retrysim.reports.figures import Figures, figures_of, length_ns
+from retrysim.reports.shown import shown
 from retrysim.reports.story import line_of
 from retrysim.reports.words import about, grouped, instant_of, last_part, since
 from retrysim.trace import Event, Trace
@@ -31,15 +32,16 @@ def difference(left: Trace, right: Trace) -> Difference | None:
     return None
 
 
-def told_difference(left: Trace, right: Trace, names: tuple[str, str]) -> str:
+def difference_text(left: Trace, right: Trace, names: tuple[str, str]) -> str:
     """What a person reads about two runs."""
+    left, right = shown(left), shown(right)
     parted = difference(left, right)
     if parted is None:
         return f"the same happened in both: {grouped(len(left))} events"
     lines = [f"the runs part after {grouped(parted.equal)} equal events"]
     if parted.equal:
-        lines.append(f"  both  {_told(left, _event(left, parted.equal - 1))}")
-    lines += [f"  A     {_told(left, parted.left)}", f"  B     {_told(right, parted.right)}", ""]
+        lines.append(f"  both  {_event_text(left, _event(left, parted.equal - 1))}")
+    lines += [f"  A     {_event_text(left, parted.left)}", f"  B     {_event_text(right, parted.right)}", ""]
     lines += [f"  A is {names[0]}", f"  B is {names[1]}", ""]
     return "\n".join([*lines, *_figures(left, right)])
 
@@ -64,7 +66,7 @@ def _named(value: Any, field: str, numbers: dict[str, int]) -> Any:
     return value
 
 
-def _told(trace: Trace, event: Event | None) -> str:
+def _event_text(trace: Trace, event: Event | None) -> str:
     if event is None:
         return "nothing more"
     line = line_of(trace, event)

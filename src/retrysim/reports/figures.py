@@ -1,4 +1,4 @@
-"""The figures of a run: what became of the tasks, by name and together, how long they took, and which fared worst."""
+"""The figures of a run: how the tasks ended, by name and together, how long they took, and which fared worst."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from retrysim.trace import TaskHistory, Trace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What became of some tasks; ``p50_ns`` and ``p99_ns`` are of the time from sent to settled."""
+    """How some tasks ended; ``p50_ns`` and ``p99_ns`` are of the time from sent to settled."""
 
     submitted: int
     succeeded: int

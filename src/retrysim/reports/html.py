@@ -5,7 +5,6 @@ The page's parts (template, styles, script) are in the folder ``page``. Nothing 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from retrysim.clock import time_of_day, to_datetime
+from retrysim.printable import json_text, printable, printable_line
 from retrysim.reports.drawing import rect
 from retrysim.reports.faults import faults_of
 from retrysim.reports.figures import Figures, figures_by_name, figures_of, length_ns
 from retrysim.reports.page_data import page_data
 from retrysim.reports.plot_lanes import lanes_plot
 from retrysim.reports.plot_windows import heading_of, windows_plot
+from retrysim.reports.shown import shown
 from retrysim.reports.story import line_of
 from retrysim.reports.svg import LIMIT_COLOURS, lane_legend, part
 from retrysim.reports.windows import limit_uses
@@ -33,11 +34,12 @@ _LIMITS, _STORY = 12, 160
 
 def html_report(trace: Trace, *, title: str, failure: str = "") -> str:
     """The text of the page; ``failure`` is what does not hold, if something does not."""
+    trace = shown(trace)
     figures = figures_of(trace.tasks.values(), trace.lost())
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(part("page.html"))
     return template.render(
-        title=title,
-        failure=failure.strip(),
+        title=printable_line(title),
+        failure=printable(failure.strip()),
         verdict=_verdict(figures),
         span=_span(trace),
         tiles=_tiles(trace, figures),
@@ -45,18 +47,13 @@ def html_report(trace: Trace, *, title: str, failure: str = "") -> str:
         name_columns=_COLUMNS,
         by_name=[_name_row(name, row) for name, row in figures_by_name(trace).items()],
         endpoints=_endpoints(trace),
-        data=Markup(_harmless(json.dumps(page_data(trace), ensure_ascii=False, separators=(",", ":")))),
+        data=Markup(json_text(page_data(trace), compact=True).replace("<", "\\u003c")),
         **_limits(trace),
         lanes=_lanes(trace),
         **{name.replace(".", "_"): Markup(part(name)) for name in ("plots.css", "page.css", "page.js")},
         light=Markup(part("light.css")),
         dark=Markup(part("dark.css")),
     )
-
-
-def _harmless(text: str) -> str:
-    """JSON that cannot end the element it stands in."""
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -74,9 +71,9 @@ class _Cell:
 def _verdict(figures: Figures) -> _Cell:
     """The run in a sentence."""
     bad = [(figures.lost, "lost"), (figures.failed, "failed"), (figures.rejected, "rejected")]
-    told = [f"{grouped(count)} {word}" for count, word in bad if count]
-    if told:
-        return _Cell("", f"{', '.join(told)} of {count_of(figures.submitted, 'task')}", "bad")
+    parts = [f"{grouped(count)} {word}" for count, word in bad if count]
+    if parts:
+        return _Cell("", f"{', '.join(parts)} of {count_of(figures.submitted, 'task')}", "bad")
     if figures.pending:
         return _Cell("", f"{grouped(figures.pending)} of {count_of(figures.submitted, 'task')} had not settled", "none")
     if not figures.submitted:

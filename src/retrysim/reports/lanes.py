@@ -1,7 +1,7 @@
 """Swim lanes: which slot of which worker ran which attempt, and in which order things happened at one instant.
 
 A trace names the worker of an attempt but not its slot: an attempt is given to the slot that was free the longest.
-Many attempts may begin and end at one instant (a body costs no virtual time unless it waits), so a place has, beside
+Many attempts may begin and end at one instant (a body costs no virtual time unless it waits), so a place has, next to
 its instant, a *column*: how many such attempts its lane had before, at that instant.
 """
 
@@ -19,7 +19,7 @@ KILLED, RUNNING = "KILLED", "RUNNING"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class LanePosition:
     """An instant, and a position in the order of what happened then."""
 
     at_ns: int
@@ -35,8 +35,8 @@ class Bar:
     name: str
     attempt: int
     state: str
-    start: Place
-    end: Place
+    start: LanePosition
+    end: LanePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Lanes:
 
     lanes: Sequence[Lane]
     bars: Sequence[Bar]
-    places: Sequence[Place]
+    places: Sequence[LanePosition]
     columns: Counter[int]  # instant -> how many columns its fullest lane needs
 
 
@@ -74,21 +74,21 @@ def lanes_of(trace: Trace) -> Lanes:
 class _Open:
     lane: int
     event: TaskStarted
-    start: Place
+    start: LanePosition
 
 
 @dataclass(slots=True)
 class _Packer:
     lanes: list[Lane] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    places: list[LanePosition] = field(default_factory=list)
     columns: Counter[int] = field(default_factory=Counter)
     now_ns: int = 0
     _of_worker: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _free: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _open: defaultdict[str, list[_Open]] = field(default_factory=lambda: defaultdict(list))
     _child_lost: dict[str, int] = field(default_factory=dict)  # worker -> when it last lost a pool process
-    _cursor: dict[int, Place] = field(default_factory=dict)  # lane -> where its next attempt begins
+    _cursor: dict[int, LanePosition] = field(default_factory=dict)  # lane -> where its next attempt begins
 
     def hear(self, event: Event, at_ns: int) -> None:
         self.now_ns = at_ns
@@ -103,7 +103,7 @@ class _Packer:
             self._close_worker(event.worker)
         elif isinstance(event, TaskOutcome):
             self._end_by(event)
-        self.places.append(Place(at_ns, self.columns[at_ns]))
+        self.places.append(LanePosition(at_ns, self.columns[at_ns]))
 
     def close_all(self) -> None:
         for attempts in self._open.values():
@@ -152,13 +152,13 @@ class _Packer:
     def _lost_its_child(self, attempt: _Open, worker: str) -> bool:
         return attempt.event.worker == worker and self._child_lost.get(worker, -1) >= attempt.event.at_ns
 
-    def _here(self, lane: int) -> Place:
-        return max(self._cursor.get(lane, Place(0)), Place(self.now_ns))
+    def _here(self, lane: int) -> LanePosition:
+        return max(self._cursor.get(lane, LanePosition(0)), LanePosition(self.now_ns))
 
     def _end(self, attempt: _Open, state: str) -> None:
         here = self._here(attempt.lane)
         if attempt.start.at_ns == self.now_ns:
-            here = Place(self.now_ns, attempt.start.column + 1)
+            here = LanePosition(self.now_ns, attempt.start.column + 1)
         self._cursor[attempt.lane] = here
         self.columns[here.at_ns] = max(self.columns[here.at_ns], here.column)
         self._free[attempt.event.worker].append(attempt.lane)

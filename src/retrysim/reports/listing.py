@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from retrysim.reports.story import Line, line_of
+from retrysim.reports.shown import shown
+from retrysim.reports.story import StoryLine, line_of
 from retrysim.reports.words import grouped, instant_of, last_part, since
 from retrysim.trace import Trace
 
 
 def timeline(trace: Trace, *, each: bool = False) -> Iterator[str]:
     """The lines; with ``each`` every event has its own."""
+    trace = shown(trace)
     for at_ns, found in groupby((line_of(trace, event) for event in trace), key=lambda line: line.at_ns):
         head = f"{instant_of(trace, at_ns)}  {since(trace, at_ns)}"
-        for told in _told(trace, list(found), each=each):
-            yield f"{head:<22}  {told}".rstrip()
+        for text in _texts(trace, list(found), each=each):
+            yield f"{head:<22}  {text}".rstrip()
             head = ""
 
 
-def _told(trace: Trace, lines: list[Line], *, each: bool) -> Iterator[str]:
+def _texts(trace: Trace, lines: list[StoryLine], *, each: bool) -> Iterator[str]:
     """What happened at one instant; alike are events of one kind, of tasks of one name, with the same gist."""
-    alike: dict[object, list[Line]] = {}
+    alike: dict[object, list[StoryLine]] = {}
     for index, line in enumerate(lines):
         alike.setdefault(index if each else (line.mark, _name(trace, line), line.gist), []).append(line)
     for found in alike.values():
@@ -37,6 +39,6 @@ def _joined(mark: str, who: str, text: str) -> str:
     return "  ".join(part for part in (f"{mark:<8}", who, text) if part)
 
 
-def _name(trace: Trace, line: Line) -> str:
+def _name(trace: Trace, line: StoryLine) -> str:
     task = trace.tasks.get(line.task_id or "")
     return last_part(task.name) if task else ""

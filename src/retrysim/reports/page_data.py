@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from retrysim.reports.figures import completion_ns
-from retrysim.reports.story import Line, stories_of
+from retrysim.reports.story import StoryLine, stories_of
 from retrysim.reports.words import about, instant_of, last_part, since
 from retrysim.trace import TaskHistory, Trace
 
@@ -27,7 +27,7 @@ class _Gathered:
         self.instants: dict[int, tuple[str, str]] = {}
         self._numbers: dict[int, int] = {}
 
-    def row(self, task: TaskHistory, story: list[Line]) -> list[Any]:
+    def row(self, task: TaskHistory, story: list[StoryLine]) -> list[Any]:
         took_ns = completion_ns(task)
         sent_ns = task.sent_at_ns
         return [
@@ -46,7 +46,7 @@ class _Gathered:
             [self._line(line) for line in story],
         ]
 
-    def _line(self, line: Line) -> list[int]:
+    def _line(self, line: StoryLine) -> list[int]:
         numbers = [self._instant(line.at_ns), self._text(line.mark), self._text(line.text)]
         return [*numbers, self._text(line.detail)] if line.detail else numbers
 

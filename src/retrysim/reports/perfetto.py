@@ -8,14 +8,15 @@ Format: "Trace Event Format", https://docs.google.com/document/d/1CvAClvFfyA5R-P
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from retrysim.clock import GRID_NS
+from retrysim.printable import json_text
 from retrysim.reports.depth import depths_of
 from retrysim.reports.faults import faults_of
-from retrysim.reports.lanes import Lanes, Place, lanes_of
+from retrysim.reports.lanes import LanePosition, Lanes, lanes_of
+from retrysim.reports.shown import shown
 from retrysim.reports.story import line_of
 from retrysim.reports.words import last_part
 from retrysim.trace import ApiCalled, Trace
@@ -31,9 +32,10 @@ _SIDE_BY_SIDE = GRID_NS - 1
 
 def perfetto_report(trace: Trace) -> str:
     """The text of the JSON file."""
+    trace = shown(trace)
     lanes = lanes_of(trace)
     events = [*_names(lanes), *_slices(trace, lanes), *_calls(trace, lanes), *_waiting(trace), *_faults(trace)]
-    return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False, separators=(",", ":"))
+    return json_text({"displayTimeUnit": "ms", "traceEvents": events}, compact=True)
 
 
 def _names(lanes: Lanes) -> Iterator[dict[str, Any]]:
@@ -79,7 +81,7 @@ def _calls(trace: Trace, lanes: Lanes) -> Iterator[dict[str, Any]]:
     bar_of = {(bar.task_id, bar.attempt): bar for bar in lanes.bars}
     addresses = [_address(lanes, index) for index in range(len(lanes.lanes))]
     for call in trace.of(ApiCalled):
-        bar, place = bar_of.get((call.task_id or "", call.attempt or 0)), Place(call.at_ns)
+        bar, place = bar_of.get((call.task_id or "", call.attempt or 0)), LanePosition(call.at_ns)
         pid, tid = (_RUN, _OUTSIDE) if bar is None else addresses[bar.lane]
         ns = _since_start(trace, lanes, place if bar is None else max(bar.start, place))
         args = {"fake": call.fake, "limit": call.limit, "remaining": call.remaining, "task": call.task_id}
@@ -108,7 +110,7 @@ def _instant(ns: int, name: str, kind: str, scope: str, *, pid: int, tid: int, a
     return {"name": name, "cat": kind, "ph": "i", "s": scope, "ts": ts, "pid": pid, "tid": tid, "args": args}
 
 
-def _since_start(trace: Trace, lanes: Lanes, place: Place) -> int:
+def _since_start(trace: Trace, lanes: Lanes, place: LanePosition) -> int:
     """The nanosecond at which a place is drawn."""
     columns = max(_SIDE_BY_SIDE, lanes.columns[place.at_ns])
     return place.at_ns - trace.start_ns + place.column * _SIDE_BY_SIDE // columns

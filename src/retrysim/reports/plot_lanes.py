@@ -10,7 +10,7 @@ from itertools import pairwise
 from retrysim.reports.depth import Depth, depths_of
 from retrysim.reports.drawing import Drawing, line, number, rect, text, text_width
 from retrysim.reports.faults import faults_of
-from retrysim.reports.lanes import Bar, Lanes, Place, lanes_of
+from retrysim.reports.lanes import Bar, LanePosition, Lanes, lanes_of
 from retrysim.reports.scale import Gap, Scale, scale_of
 from retrysim.reports.story import line_of
 from retrysim.reports.ticks import ticks
@@ -26,7 +26,7 @@ _FAULTS = 16.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanesPlot:
-    """The labels on the left and the drawing that stands beside them, which may be wide."""
+    """The labels on the left and the drawing next to them, which may be wide."""
 
     labels: Drawing
     plot: Drawing
@@ -170,7 +170,7 @@ class _Canvas:
 
     def _marks(self) -> Iterator[str]:
         for ns in self.named:
-            left = self.scale.x(Place(ns))
+            left = self.scale.x(LanePosition(ns))
             yield line(left, self.top - 4, left, self.axis + 4, "mark")
 
     def _axis(self) -> Iterator[str]:
@@ -179,15 +179,15 @@ class _Canvas:
             if columns > 1:
                 yield rect(left, self.axis, columns * scale.column_width, 2, "instant")
         for ns in self.named:
-            left = scale.x(Place(ns))
+            left = scale.x(LanePosition(ns))
             yield text(left, self.axis + 17, instant_of(self.trace, ns), "tick")
             yield text(left, self.axis + 31, self._under(ns), "dim")
 
     def _under(self, ns: int) -> str:
         """The time since the start; of a wide instant also that it is one, for the axis stands still in it."""
         words, count = since(self.trace, ns), self.at_once[ns]
-        told = f"{words} · {count_of(count, 'attempt')} at this instant"
-        return told if count > 1 and text_width(told) < self.scale.columns_width(ns) + 60 else words
+        label = f"{words} · {count_of(count, 'attempt')} at this instant"
+        return label if count > 1 and text_width(label) < self.scale.columns_width(ns) + 60 else words
 
     def _faults(self) -> Iterator[str]:
         marks = [self.scale.x(self.lanes.places[index]) for index, _ in self.faults]

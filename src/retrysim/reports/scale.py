@@ -16,7 +16,7 @@ from itertools import pairwise
 from math import log2
 
 from retrysim.durations import SECOND
-from retrysim.reports.lanes import Lanes, Place
+from retrysim.reports.lanes import LanePosition, Lanes
 
 #: Pixels: the width to fill, the widest drawing and the widest column; the usual gap, at least and at most.
 _FULL, _WIDEST, _COLUMN = 920.0, 6000.0, 24.0
@@ -57,7 +57,7 @@ class Scale:
     gaps: Sequence[Gap]
     width: float
 
-    def x(self, place: Place) -> float:
+    def x(self, place: LanePosition) -> float:
         """The pixel of a place; between two instants, in proportion."""
         index = max(0, bisect_right(self.instants, place.at_ns) - 1)
         left = self.lefts[index] + min(place.column, self.columns[index]) * self.column_width

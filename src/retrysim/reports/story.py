@@ -12,7 +12,7 @@ from retrysim.trace import Trace, events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class StoryLine:
     """One event: ``mark`` is its kind in a word (a state, ``call``, ``refused``, ``fault``), ``text`` the rest.
 
     ``gist`` is the part of the text that events alike have in common.
@@ -26,17 +26,17 @@ class Line:
     detail: str = ""  # a traceback
 
 
-def line_of(trace: Trace, event: events.Event) -> Line:
+def line_of(trace: Trace, event: events.Event) -> StoryLine:
     """One event in words."""
     task_id = event.task_id if isinstance(event, events.TaskEvent | events.ApiCalled) else None
     mark, text, gist = _worded(trace, event)
     detail = event.traceback.rstrip() if isinstance(event, events.TaskFailed) else ""
-    return Line(at_ns=event.at_ns, mark=mark, text=text, gist=gist, task_id=task_id, detail=detail)
+    return StoryLine(at_ns=event.at_ns, mark=mark, text=text, gist=gist, task_id=task_id, detail=detail)
 
 
-def stories_of(trace: Trace) -> dict[str, list[Line]]:
+def stories_of(trace: Trace) -> dict[str, list[StoryLine]]:
     """The story of each task, its calls included, in the order of the trace; of a lost one, why it is lost."""
-    stories: dict[str, list[Line]] = {task_id: [] for task_id in trace.tasks}
+    stories: dict[str, list[StoryLine]] = {task_id: [] for task_id in trace.tasks}
     for event in trace:
         line = line_of(trace, event)
         if line.task_id in stories:
@@ -44,7 +44,7 @@ def stories_of(trace: Trace) -> dict[str, list[Line]]:
     ended = trace.ended
     for task_id, why in trace.lost().items():
         at_ns = ended.at_ns if ended else trace.start_ns
-        stories[task_id].append(Line(at_ns=at_ns, mark="lost", text=why, gist=why, task_id=task_id))
+        stories[task_id].append(StoryLine(at_ns=at_ns, mark="lost", text=why, gist=why, task_id=task_id))
     return stories
 
 

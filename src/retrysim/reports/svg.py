@@ -15,6 +15,7 @@ from retrysim.reports.faults import faults_of
 from retrysim.reports.lanes import KILLED, RUNNING
 from retrysim.reports.plot_lanes import LanesPlot, lanes_plot
 from retrysim.reports.plot_windows import windows_plot
+from retrysim.reports.shown import shown
 from retrysim.reports.windows import limit_uses
 from retrysim.trace import Trace
 
@@ -27,6 +28,7 @@ LIMIT_COLOURS = [("served", "served"), ("refused", "refused by the limit")]
 
 def svg_report(trace: Trace) -> str:
     """The text of an SVG file."""
+    trace = shown(trace)
     limits = [windows_plot(trace, use) for use in limit_uses(trace)[:_LIMITS]]
     lanes = lanes_plot(trace, {})
     width = max([640.0, *(plot.width for plot in limits), *([lanes.width] if lanes else [])])

@@ -1,4 +1,4 @@
-"""A run as a person reads it on a terminal of 80 columns: what became of the tasks, the limits, the worst timelines."""
+"""A run as a person reads it on a terminal of 80 columns: how the tasks ended, the limits, the worst timelines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from retrysim.reports.figures import Figures, figures_by_name, worst
 from retrysim.reports.plot_windows import heading_of
+from retrysim.reports.shown import shown
 from retrysim.reports.windows import LimitUse, Window, limit_uses
 from retrysim.reports.words import about, count_of, grouped, last_part, second_of
 from retrysim.trace import TaskHistory, Trace
@@ -23,11 +24,19 @@ _LIMITS, _WINDOWS, _WORST, _BAR = 3, 10, 3, 32
 
 def terminal_report(trace: Trace, *, width: int = 80) -> str:
     """The text, with colours: who prints it anywhere else than on a terminal takes them out."""
-    out = StringIO()
-    console = Console(file=out, width=width, force_terminal=True, color_system="standard", highlight=False, emoji=False)
+    trace, out = shown(trace), StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=True,
+        color_system="standard",
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
     for part in (_names(trace, width), *_limits(trace), *_worst(trace, width)):
         console.print(part, no_wrap=True, overflow="ellipsis", crop=True)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")) + "\n"
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
@@ -77,8 +86,8 @@ def _limits(trace: Trace) -> Iterator[RenderableType]:
         if len(use.windows) > _WINDOWS:
             rest = use.windows[_WINDOWS:]
             refused = sum(window.refused for window in rest)
-            told = f"  and {count_of(len(rest), 'more window')}, {grouped(refused)} refused"
-            yield Text(told, style="dim")
+            counts = f"  and {count_of(len(rest), 'more window')}, {grouped(refused)} refused"
+            yield Text(counts, style="dim")
     if len(uses) > _LIMITS:
         yield Text(f"\nand {count_of(len(uses) - _LIMITS, 'more limit')}", style="dim")
 
@@ -93,8 +102,8 @@ def _window(trace: Trace, use: LimitUse, window: Window) -> Text:
     bar = Text()
     for (cell, style), alike in groupby(cells):
         bar.append(cell * len(list(alike)), style)
-    told = f"  {grouped(window.served)} served"
-    text = Text.assemble(f"  {second_of(trace, window.start_ns):<8} ", bar, told)
+    counts = f"  {grouped(window.served)} served"
+    text = Text.assemble(f"  {second_of(trace, window.start_ns):<8} ", bar, counts)
     return text.append(f", {grouped(window.refused)} refused", "yellow") if window.refused else text
 
 
@@ -113,7 +122,7 @@ def _worst(trace: Trace, width: int) -> Iterator[RenderableType]:
 
 
 def _facts(task: TaskHistory, lost: str, room: int) -> Iterator[tuple[str, str]]:
-    """Lines of a name and a text; why a task is lost is told in full."""
+    """Lines of a name and a text; why a task is lost is given in full."""
     if task.calls:
         yield "calls", _cut(task.calls, room)
     if task.failure:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from retrysim.durations import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from retrysim.reports.drawing import text_width
-from retrysim.reports.lanes import Place
+from retrysim.reports.lanes import LanePosition
 from retrysim.reports.scale import Scale
 from retrysim.reports.words import instant_of
 from retrysim.trace import Trace
@@ -39,6 +39,8 @@ def ticks(trace: Trace, scale: Scale) -> list[int]:
         if round_times and 2 * len(fitting) <= len(round_times):
             break
         row.add(fitting)
+    for first, last in _stretches(scale):
+        row.add_one_between(first, last)
     return sorted(row.named)
 
 
@@ -54,8 +56,16 @@ class _Row:
             if self._has_room(ns, self.named):
                 self.named[ns] = self._extent(ns)
 
+    def add_one_between(self, first: int, last: int) -> None:
+        """Name the first instant that has room, unless one is named: a whole second if there is one."""
+        if any(first <= ns <= last for ns in self.named):
+            return
+        seconds = [ns for ns in _multiples(self.scale, SECOND) if first <= ns <= last]
+        found = next((ns for ns in (*seconds, first) if self._has_room(ns, self.named)), None)
+        self.add([] if found is None else [found])
+
     def fitting(self, instants: Iterable[int]) -> list[int]:
-        """Those that have room, also beside each other."""
+        """Those that have room, also next to each other."""
         with_them = dict(self.named)
         for ns in instants:
             if self._has_room(ns, with_them):
@@ -67,7 +77,7 @@ class _Row:
         return all(right <= start or left >= end for start, end in others.values())
 
     def _extent(self, ns: int) -> tuple[float, float]:
-        left = self.scale.x(Place(ns))
+        left = self.scale.x(LanePosition(ns))
         return left, left + max(text_width(instant_of(self.trace, ns)), 50) + _BETWEEN
 
 
@@ -75,6 +85,15 @@ def _wide(scale: Scale) -> list[int]:
     """The instants that take room of their own, the widest first; a long label only where there is room for it."""
     wide = [(-columns, ns) for columns, ns in zip(scale.columns, scale.instants, strict=True) if columns]
     return [ns for _, ns in sorted(wide) if ns % SECOND == 0 or scale.columns_width(ns) > 60]
+
+
+def _stretches(scale: Scale) -> Iterator[tuple[int, int]]:
+    """The first and the last instant of each part of the axis between two folds."""
+    first = scale.instants[0]
+    for fold in scale.folds:
+        yield first, fold.start_ns
+        first = fold.end_ns
+    yield first, scale.instants[-1]
 
 
 def _multiples(scale: Scale, step: int) -> list[int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from collections.abc import Callable
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Block(BaseModel):
@@ -21,11 +24,28 @@ class Block(BaseModel):
         """The keys that the file has, in the order of the schema."""
         return tuple(key for key, name in self.keys().items() if name in self.model_fields_set)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _knows_every_key(cls, given: object) -> object:
+    def _knows_every_key(cls, given: Any, validate: Callable[[Any], Self]) -> Self:
+        """In addition to what is wrong with the values of known keys, an error for each key that is unknown."""
         known = cls.keys()
-        for key in given if isinstance(given, dict) else ():
-            if key not in known:
-                raise PydanticCustomError("unknown_key", "unknown key {key}", {"key": key, "known": list(known)})
-        return given
+        unknown = [key for key in given if key not in known] if isinstance(given, dict) else []
+        if not unknown:
+            return validate(given)
+        details = [_unknown(key, list(known), given) for key in unknown]
+        try:
+            validate({key: value for key, value in given.items() if key in known})
+        except ValidationError as invalid:
+            details += [_again(one) for one in invalid.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, details)
+
+
+def _unknown(key: str, known: list[str], given: Any) -> InitErrorDetails:
+    error = PydanticCustomError("unknown_key", "unknown key {key}", {"key": key, "known": known})
+    return InitErrorDetails(type=error, input=given)
+
+
+def _again(fault: Any) -> InitErrorDetails:
+    """An error as pydantic gives it, to be raised together with others."""
+    error = PydanticCustomError(fault["type"], fault["msg"].replace("{", "{{"), fault.get("ctx"))
+    return InitErrorDetails(type=error, loc=fault["loc"], input=fault["input"])

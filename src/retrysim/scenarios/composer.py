@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from retrysim.errors import ScenarioError
+from retrysim.scenarios.bounds import MAX_VALUES
 from retrysim.scenarios.document import Document, KeyPath, Position, Value, place, spelled
 from retrysim.scenarios.scalar import plain_value
 
@@ -112,6 +113,8 @@ class _Composer:
     def _node(self, event: Event, path: KeyPath) -> Value:
         self._refuse_references(event, path)
         self._values[path] = _position(event.start_mark)
+        if len(self._values) > MAX_VALUES:
+            raise self._refused(event, path[:1], f"more values than a scenario may have; expected at most {MAX_VALUES}")
         if len(path) > MAX_DEPTH:
             raise self._refused(event, path[:1], f"nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, MappingStartEvent):

@@ -87,7 +87,7 @@ class Expect(Block):
     )
     invariants: IfGiven[tuple[Invariant, ...]] = Field(
         default=None,
-        description="Invariants that hold beside the default ones, by name, with arguments where they take some.",
+        description="Invariants that must hold besides the default ones, by name, with arguments if they take any.",
         examples=[["every_task_settles", {"quota_is_respected": {"fake": "twitter"}}]],
     )
     violates: IfGiven[Annotated[tuple[Invariant, ...], Field(min_length=1)]] = Field(

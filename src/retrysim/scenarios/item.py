@@ -11,7 +11,7 @@ from retrysim.scenarios.kinds import Broker, CeleryMode
 from retrysim.scenarios.requirement import unmet
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec
-from retrysim.scenarios.workers import WorkerSpec, crews_of
+from retrysim.scenarios.workers import WorkerSet, WorkerSpec, crews_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,13 @@ class ScenarioItem:
     seed: int
     celery: CeleryMode
     broker: Broker | None
-    workers: tuple[WorkerSpec, ...]
+    crew: WorkerSet
     expect: Expect
+
+    @property
+    def workers(self) -> tuple[WorkerSpec, ...]:
+        """The workers that run the tasks."""
+        return self.crew.workers
 
     @property
     def skipped(self) -> str | None:
@@ -71,7 +76,7 @@ def items_of(scenario: Scenario, *, seed: int | None = None) -> tuple[ScenarioIt
 class _Surroundings:
     celery: CeleryMode
     broker: Broker | None
-    workers: tuple[WorkerSpec, ...]
+    crew: WorkerSet
     label: str
 
 
@@ -82,7 +87,7 @@ def _surroundings(spec: ScenarioSpec, mode: CeleryMode) -> list[_Surroundings]:
         _Surroundings(
             celery=mode,
             broker=broker,
-            workers=crew.workers,
+            crew=crew,
             label="-".join([mode, *([broker] if broker is not None and len(brokers) > 1 else []), *crew.label]),
         )
         for broker, crew in product(brokers, crews_of(spec.workers))
@@ -97,6 +102,6 @@ def _item(scenario: Scenario, surroundings: _Surroundings, seed: int, *, names_s
         seed=seed,
         celery=surroundings.celery,
         broker=surroundings.broker,
-        workers=surroundings.workers,
+        crew=surroundings.crew,
         expect=scenario.spec.expected_of(surroundings.celery),
     )

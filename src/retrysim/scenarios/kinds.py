@@ -19,20 +19,22 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainValidator,
     Strict,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError, core_schema
 
 from retrysim.clock import to_ns
-from retrysim.durations import parse_duration
-from retrysim.errors import DurationError
+from retrysim.durations import parse_duration, parse_skew
+from retrysim.errors import DurationError, InputError
+from retrysim.rabbitmq import NEWEST, RabbitMQ
+from retrysim.scenarios.bounds import MAX_SEEDS, MAX_TASKS
 
 T = TypeVar("T")
 
 #: What 64 bits hold: traces keep instants as such integers. In years: 292 from the epoch, 2262.
 LARGEST_NS = 2**63 - 1
-#: A range of seeds longer than this is a typing error, not a test.
-MAX_SEEDS = 10_000
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})", re.ASCII)
@@ -40,7 +42,9 @@ _DURATION_EXAMPLE = "such as 15 minutes, 2.5s, or seconds"
 _INSTANT_EXAMPLE = "with its zone, such as 2015-08-03T12:15:00Z"
 
 CeleryMode = Literal["worker", "eager", "always_eager"]
-Broker = Literal["memory", "redis"]
+#: What is simulated; RabbitMQ in the newest version that is modelled, or in one that is named.
+Broker = Literal["memory", "redis", "rabbitmq", "rabbitmq:3.10", "rabbitmq:3.13", "rabbitmq:4.0", "rabbitmq:4.3"]
+Database = Literal["test", "real"]
 #: What `celery worker -P` takes.
 Pool = Literal["prefork", "threads", "gevent", "solo"]
 #: Celery's states that a task can be in when a run ends.
@@ -49,6 +53,8 @@ State = Literal["PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE",
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Strict(), Field(ge=0)]
 Positive = Annotated[int, Strict(), Field(gt=0)]
+#: What is counted in tasks.
+Times = Annotated[int, Strict(), Field(ge=0, le=MAX_TASKS)]
 
 
 def expected(what: str, *, among: Iterable[str] = (), word: str | None = None) -> PydanticCustomError:
@@ -62,7 +68,7 @@ def rule(sentence: str) -> PydanticCustomError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class PointInTime:
     """A point in time as a file gives it: an instant, or a duration after an origin that the key names."""
 
     ns: int
@@ -131,14 +137,14 @@ def _instant_ns(given: object) -> int:
     return ns
 
 
-def _moment(given: object) -> Moment:
+def _moment(given: object) -> PointInTime:
     instant = parsed_instant(given)
     if instant is not None:
-        return Moment(ns=instant, is_instant=True)
+        return PointInTime(ns=instant, is_instant=True)
     duration = parsed_duration(given)
     if duration is None:
         raise expected(f"a duration, {_DURATION_EXAMPLE}, or an instant {_INSTANT_EXAMPLE}")
-    return Moment(ns=duration, is_instant=False)
+    return PointInTime(ns=duration, is_instant=False)
 
 
 def parsed_duration(given: object) -> int | None:
@@ -150,6 +156,16 @@ def parsed_duration(given: object) -> int | None:
     except DurationError:
         return None
     return ns if ns <= LARGEST_NS else None
+
+
+def _skew_ns(given: object) -> int:
+    try:
+        ns = parse_skew(given) if isinstance(given, str | int | float) else None
+    except DurationError:
+        ns = None
+    if ns is None or abs(ns) > LARGEST_NS:
+        raise expected("how far the clock is ahead, such as 30s, or behind, such as -30s")
+    return ns
 
 
 def parsed_instant(given: object) -> int | None:
@@ -194,14 +210,75 @@ class _IfGiven:
     """Lets a key be left out (``None`` in the model) without letting it be empty (``None`` in the file)."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        given_type, _none = get_args(source)
-        return handler(given_type)
+        schema = handler(source)
+        return schema["schema"] if schema["type"] == "nullable" else schema
 
+
+def _brokers(given: Any) -> Any:
+    """``{rabbitmq: {version: [3.13, 4.0]}}`` stands for ``[rabbitmq:3.13, rabbitmq:4.0]``."""
+    values = given if isinstance(given, list) else [given]
+    return [kind for value in values for kind in (_of_rabbitmq(value) if isinstance(value, dict) else [value])]
+
+
+def _of_rabbitmq(given: dict[Any, Any]) -> list[str]:
+    options = given.get("rabbitmq")
+    if list(given) != ["rabbitmq"] or not isinstance(options, dict) or not options:
+        raise expected("rabbitmq: {version: 4.0}, or a list of versions")
+    texts = {True: "true", False: "false", None: "none"}
+    versions = options.get("version", NEWEST)
+    written = [
+        f"{name}={texts.get(value, value) if isinstance(value, bool | None) else value}"
+        for name, value in options.items()
+        if name != "version"
+    ]
+    after = "?" + "&".join(written) if written else ""
+    return [f"rabbitmq:{version}{after}" for version in (versions if isinstance(versions, list) else [versions])]
+
+
+def _with_options(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """A known broker; after a RabbitMQ's version may stand its options."""
+    if not isinstance(given, str) or not re.match(r"rabbitmq:.*\?", given):
+        return check(given)
+    check(given.partition("?")[0])
+    try:
+        RabbitMQ.parse(given)
+    except InputError as error:
+        raise rule(str(error)) from None
+    return given
+
+
+_BROKER_SCHEMA = {"enum": list(get_args(Broker))}
+_VERSION = {"type": ["number", "string"]}
+_VERSION_SCHEMA = {"anyOf": [_VERSION, {"type": "array", "items": _VERSION}]}
+_RABBITMQ_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "rabbitmq": {
+            "type": "object",
+            "properties": {
+                "version": _VERSION_SCHEMA,
+                "consumer_timeout": {"type": ["string", "number", "null"], "examples": ["2h"]},
+                "permit_transient_queues": {"type": "boolean"},
+            },
+            "minProperties": 1,
+            "additionalProperties": False,
+        }
+    },
+    "required": ["rabbitmq"],
+    "additionalProperties": False,
+}
+Brokers = Annotated[
+    tuple[Annotated[Broker, WrapValidator(_with_options)], ...],
+    Field(min_length=1),
+    BeforeValidator(_brokers),
+    WithJsonSchema({"anyOf": [_BROKER_SCHEMA, _RABBITMQ_SCHEMA, {"type": "array", "items": _BROKER_SCHEMA}]}),
+]
 
 OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
 IfGiven = Annotated[T | None, _IfGiven()]
 
 DURATION_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 minutes", "1h30m", 2.5]}
+_SKEW_SCHEMA = {"type": ["string", "number"], "examples": ["30s", "-30s"]}
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2015-08-03T12:15:00Z"]}
 _MOMENT_SCHEMA = {"type": ["string", "number"], "minimum": 0, "examples": ["15 minutes", "2015-08-03T12:15:00Z"]}
 
@@ -213,8 +290,10 @@ CountOrRange: TypeAlias = Annotated[
 ]
 DurationOrRange: TypeAlias = Annotated[int | Range, PlainValidator(_duration_or_range), WithJsonSchema(DURATION_SCHEMA)]
 DurationNs = Annotated[int, PlainValidator(_duration_ns), WithJsonSchema(DURATION_SCHEMA)]
+#: How far a clock is ahead; below zero: behind.
+SkewNs = Annotated[int, PlainValidator(_skew_ns), WithJsonSchema(_SKEW_SCHEMA)]
 InstantNs = Annotated[int, PlainValidator(_instant_ns), WithJsonSchema(_INSTANT_SCHEMA)]
-When = Annotated[Moment, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
+When = Annotated[PointInTime, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
 Seeds = Annotated[
     tuple[Count, ...],
     Field(min_length=1),
@@ -223,7 +302,11 @@ Seeds = Annotated[
         {
             "anyOf": [
                 {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
-                {"type": "string", "pattern": _RANGE_PATTERN},
+                {
+                    "type": "string",
+                    "pattern": _RANGE_PATTERN,
+                    "description": f"At most {MAX_SEEDS} seeds.",
+                },
             ]
         }
     ),

@@ -1,4 +1,4 @@
-"""Loads scenario files: text, document, model, rules; the first thing that is wrong is the error."""
+"""Loads scenario files: text, document, model, rules; what is wrong is one error, a line for each mistake."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from retrysim.errors import ScenarioError
 from retrysim.nearest import nearest
 from retrysim.project import Project
-from retrysim.scenarios.complaint import complain, got
+from retrysim.scenarios.bounds import MAX_BYTES
 from retrysim.scenarios.composer import compose
 from retrysim.scenarios.defaults import with_defaults
 from retrysim.scenarios.document import Document
+from retrysim.scenarios.error_text import got, scenario_error
 from retrysim.scenarios.rules import broken_rule
 from retrysim.scenarios.scenario import Scenario
 from retrysim.scenarios.schema import ScenarioSpec
@@ -48,12 +49,13 @@ def _spec(document: Document) -> ScenarioSpec:
     try:
         return ScenarioSpec.model_validate(document.value)
     except ValidationError as invalid:
-        raise complain(document, invalid) from None
+        raise scenario_error(document, invalid) from None
 
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         close = nearest(path.name.removesuffix(SUFFIX), _names_beside(path))
         hint = f"; did you mean '{close}{SUFFIX}'?" if close else ""
@@ -62,6 +64,8 @@ def _text(path: Path) -> str:
         raise ScenarioError(f"{path}:1:1: is a folder; name its files, such as {path / ('*' + SUFFIX)}") from None
     except OSError as error:
         raise ScenarioError(f"{path}:1:1: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise ScenarioError(f"{path}:1:1: is larger than a scenario may be; expected at most {MAX_BYTES} bytes")
     return _decoded(data, path)
 
 

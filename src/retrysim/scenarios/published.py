@@ -1,4 +1,4 @@
-"""The published JSON Schema of scenario files: the file beside this module, which editors can check against."""
+"""The published JSON Schema of scenario files: the file next to this module, which editors can check against."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 #: Where the schema is published.
 SCHEMA_FILE = Path(__file__).with_name("scenario.schema.json")
+#: What it is called.
+SCHEMA_ID = "urn:retrysim:scenario"
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an unquoted YAML scalar means: numbers as in JSON, true, false and null as in YAML 1.2, all else text.
+"""What an unquoted YAML scalar means: numbers as in JSON, true, false and null as in YAML 1.2, everything else text.
 
 YAML's own resolvers make a number of ``12:15:00`` (sexagesimal), a date of ``2015-08-03``, a boolean of ``on`` and
 12000 of ``12_000``, each in some version only. Here none of them is anything but text, and quoted text is always text.

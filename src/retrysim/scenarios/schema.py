@@ -5,8 +5,12 @@ The published JSON Schema is made from these models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from heapq import merge
 from itertools import product
+from keyword import iskeyword
+from math import prod
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -24,27 +28,35 @@ from pydantic_core import core_schema
 
 from retrysim.clock import GRID_NS
 from retrysim.errors import LimitError
+from retrysim.project import NO_WHOLE_WORKERS
 from retrysim.ratelimit.rate import Rate
+from retrysim.scenarios.accept import Accepted, Idempotency
 from retrysim.scenarios.block import Block
+from retrysim.scenarios.bounds import MAX_BYTES, MAX_CONCURRENCY, MAX_ITEMS, MAX_TASKS, MAX_VALUES, MAX_WORKERS
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.fault import Fault
 from retrysim.scenarios.kinds import (
     DURATION_SCHEMA,
-    Broker,
+    Brokers,
     CeleryMode,
     Count,
+    Database,
     DurationNs,
     IfGiven,
     InstantNs,
-    Moment,
     OneOrMany,
+    PointInTime,
     Pool,
     Positive,
     Seeds,
     Text,
+    Times,
     When,
     expected,
+    rule,
 )
+from retrysim.scenarios.options import PublishOptions
+from retrysim.scenarios.order import OrderDecision
 from retrysim.scenarios.requirement import RequirementText
 
 #: In ``cost``: every task that is not named.
@@ -76,6 +88,39 @@ FakeOptions = Annotated[
 ]
 
 
+def _tag(given: str) -> str:
+    if not given.isidentifier() or iskeyword(given):
+        raise expected("a word that `pytest -m` can select: letters, digits and _", word=given)
+    if given in _MARKS:
+        raise rule(f"{given!r} is a mark of pytest that {_MARKS[given]}")
+    return given
+
+
+def _regular_expression(given: str) -> str:
+    try:
+        re.compile(given)
+    except re.error as error:
+        raise rule(f"{given!r} is not a regular expression: {error}") from None
+    return given
+
+
+RegularExpression = Annotated[Text, AfterValidator(_regular_expression)]
+_NEEDS_ARGUMENTS = "takes arguments; choose another word"
+#: Marks that would do something else than to select.
+_MARKS = {
+    "skip": "skips the test; leave the file out, or say what it `requires:`",
+    "xfail": "says that a test fails; use the key `xfail:`, with the reason",
+    **dict.fromkeys(
+        (
+            *("filterwarnings", "parametrize", "skipif", "usefixtures"),
+            *("celery", "dependency", "flaky", "freeze_time", "order", "repeat", "retrysim", "time_machine", "timeout"),
+        ),
+        _NEEDS_ARGUMENTS,
+    ),
+}
+Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"})]
+
+
 class OrListOf:
     """Lets a list stand for a mapping that has it under one key."""
 
@@ -104,6 +149,8 @@ def _rate(given: object) -> Rate:
 RateOf: TypeAlias = Annotated[Rate, PlainValidator(_rate), WithJsonSchema({"type": "string"})]
 
 
+WorkerCount = Annotated[int, Strict(), Field(gt=0, le=MAX_WORKERS)]
+Concurrency = Annotated[int, Strict(), Field(gt=0, le=MAX_CONCURRENCY)]
 _POOL = Field(
     default=None,
     description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
@@ -114,20 +161,37 @@ _QUEUES = Field(
 )
 
 
+def _no_whole_workers(value: object) -> object:
+    if value == "worker":
+        raise rule(NO_WHOLE_WORKERS)
+    return value
+
+
+Isolated = Annotated[bool, Strict(), BeforeValidator(_no_whole_workers)]
+_ISOLATED: Any = Field(
+    default=False,
+    description=(
+        "Whether each pool process is a real process with memory of its own (`prefork` only); "
+        "the live arm's always are. Default: false."
+    ),
+)
+
+
 class WorkerGroup(Block):
-    """Workers that are alike, beside others that are not."""
+    """Workers that are alike, among others that are not."""
 
     name: Text = Field(
         description="The node name of the one worker; of several, each has its number after it.", examples=["fast"]
     )
-    count: OneOrMany[Positive] = Field(
+    count: OneOrMany[WorkerCount] = Field(
         default=(1,), description="How many workers of this group run, one or a list. Default: 1."
     )
-    concurrency: OneOrMany[Positive] = Field(
+    concurrency: OneOrMany[Concurrency] = Field(
         default=(1,), description="How many tasks each of them runs at once, one or a list. Default: 1."
     )
     pool: IfGiven[OneOrMany[Pool]] = _POOL
     queues: IfGiven[OneOrMany[Text]] = _QUEUES
+    isolated: Isolated = _ISOLATED
 
 
 class Workers(Block):
@@ -137,13 +201,14 @@ class Workers(Block):
         default=(), description="Groups of workers that are not alike; `workers` as a list is short for it."
     )
 
-    count: OneOrMany[Positive] = Field(default=(1,), description="How many workers run, one or a list. Default: 1.")
-    concurrency: OneOrMany[Positive] = Field(
+    count: OneOrMany[WorkerCount] = Field(default=(1,), description="How many workers run, one or a list. Default: 1.")
+    concurrency: OneOrMany[Concurrency] = Field(
         default=(1,),
         description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
     )
     pool: IfGiven[OneOrMany[Pool]] = _POOL
     queues: IfGiven[OneOrMany[Text]] = _QUEUES
+    isolated: Isolated = _ISOLATED
     hostname: IfGiven[Text] = Field(
         default=None, description="The node name of the one worker, as `celery worker -n` takes it."
     )
@@ -153,7 +218,10 @@ class Submission(Block):
     """One call of `apply_async`, or several that are alike."""
 
     task: Text = Field(description="The task's name, or the end of it where that is clear.", examples=["fetch_tweets"])
-    times: Count = Field(default=1, description="How often it is submitted. Default: 1.")
+    times: Times = Field(
+        default=1,
+        description=f"How often it is submitted. Default: 1. All submissions together: at most {MAX_TASKS} tasks.",
+    )
     args: tuple[JsonValue, ...] = Field(default=(), description="The task's positional arguments.")
     kwargs: dict[str, JsonValue] = Field(default={}, description="The task's keyword arguments.")
     for_each: dict[Text, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(
@@ -162,7 +230,7 @@ class Submission(Block):
         examples=[{"token": ["alice", "bob"]}],
     )
     at: OneOrMany[When] = Field(
-        default_factory=lambda: (Moment(ns=0, is_instant=False),),
+        default_factory=lambda: (PointInTime(ns=0, is_instant=False),),
         description=(
             "When it is first submitted: a duration from the start, or an instant; or several of them, "
             "each of which is a burst. Default: the start."
@@ -189,26 +257,32 @@ class Submission(Block):
         default=None, description="When the task expires: a duration from its submission, or an instant."
     )
     queue: IfGiven[Text] = Field(default=None, description="The queue it is sent to; else where the app routes it.")
-    options: dict[str, JsonValue] = Field(
+    options: PublishOptions = Field(
         default={}, description="Other options of `apply_async`.", examples=[{"priority": 3}]
     )
 
     @property
     def count(self) -> int:
         """How many tasks it submits."""
-        return self.times * len(self.at) * len(self._each)
-
-    @property
-    def _each(self) -> tuple[dict[str, JsonValue], ...]:
-        """The keyword arguments of each user, or whatever `for_each` lists: one value of each."""
-        return tuple(dict(zip(self.for_each, values, strict=True)) for values in product(*self.for_each.values()))
+        return self.times * len(self.at) * prod(map(len, self.for_each.values()))
 
     def calls(self, start_ns: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-        """When each of the submissions happens, in nanoseconds since the epoch, and its keyword arguments."""
-        for first in self.at:
-            for index in range(self.times):
-                for own in self._each:
-                    yield first.after(start_ns) + self._after_ns(index), {**self.kwargs, **own}
+        """When each submission happens, in nanoseconds since the epoch, and its keyword arguments; in order of time.
+
+        They are made one by one, as they are asked for.
+        """
+        bursts = (self._burst(first.after(start_ns)) for first in self.at)
+        return merge(*bursts, key=lambda call: call[0])
+
+    def _burst(self, first_ns: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+        for index in range(self.times):
+            for values in product(*self.for_each.values()):
+                own = dict(zip(self.for_each, values, strict=True))
+                yield first_ns + self._after_ns(index), {**self.kwargs, **own}
+
+    def last_ns(self, start_ns: int) -> int:
+        """When the last of the submissions happens."""
+        return max(first.after(start_ns) for first in self.at) + self._after_ns(max(0, self.times - 1))
 
     def instants_ns(self, start_ns: int) -> Iterator[int]:
         """When each of the submissions happens, in nanoseconds since the epoch."""
@@ -220,7 +294,7 @@ class Submission(Block):
         return index * self.rate.window_ns // self.rate.amount // GRID_NS * GRID_NS
 
 
-class Limits(Block):
+class RunLimits(Block):
     """What a run must not exceed; crossing one is a runaway, which names the busiest task."""
 
     events: IfGiven[Positive] = Field(default=None, description="Events of the simulation.")
@@ -228,20 +302,32 @@ class Limits(Block):
         default=None, alias="virtual_time", description="Virtual time from the start."
     )
     attempts_per_task: IfGiven[Positive] = Field(default=None, description="Executions of one task's body.")
+    task_steps: IfGiven[Positive] = Field(
+        default=None, description="How often tasks may wait, and go on, while nothing else happens."
+    )
+    real_seconds: IfGiven[Positive] = Field(
+        default=None, description="Real seconds for which a task may compute without waiting."
+    )
 
 
 class ScenarioSpec(Block):
-    """A retrysim scenario: an app, the fakes around it, what is submitted, and what must come of it.
-
-    Where a key says "one or a list", each value of the list is an item of its own.
-    """
+    __doc__ = (
+        "A retrysim scenario: an app, the fakes around it, what is submitted, and what must come of it.\n\n"
+        'Where a key says "one or a list", each value of the list is an item of its own; '
+        f"the lists of a file make at most {MAX_ITEMS} items. "
+        f"A file has at most {MAX_BYTES} bytes and {MAX_VALUES} values."
+    )
 
     name: Text = Field(
         description="What the scenario shows, as a sentence.", examples=["a 200-call user loses nothing"]
     )
     app: Text = Field(description="The Celery app, as `celery -A` takes it.", examples=["proj.celery:app"])
     description: IfGiven[str] = Field(default=None, description="More about it, for people.")
-    tags: OneOrMany[Text] = Field(default=(), description="Words to select scenarios by.")
+    tags: OneOrMany[Tag] = Field(
+        default=(),
+        description="Words to select scenarios by (`pytest -m`): marks of pytest that take no arguments.",
+        examples=["slow", ["slow", "crm"]],
+    )
     xfail: IfGiven[Text] = Field(default=None, description="Why it is known to fail; passing is then a failure.")
     requires: OneOrMany[RequirementText] = Field(
         default=(),
@@ -250,6 +336,14 @@ class ScenarioSpec(Block):
     )
     env: dict[VariableName, Variable] = Field(
         default={}, description="Environment variables, set before the app is imported.", examples=[{"TOKEN": "fake"}]
+    )
+    conf: dict[Text, JsonValue] = Field(
+        default={},
+        description=(
+            "Celery settings that replace the app's own for the run, by any name that Celery accepts. "
+            "A task that sets such an option itself keeps its own."
+        ),
+        examples=[{"task_acks_late": True, "worker_prefetch_multiplier": 1}],
     )
     start_ns: InstantNs = Field(
         default=DEFAULT_START_NS,
@@ -272,8 +366,13 @@ class ScenarioSpec(Block):
         ),
         examples=["worker", ["worker", "eager"]],
     )
-    broker: IfGiven[OneOrMany[Broker]] = Field(
-        default=None, description="The kind of broker, one or a list. Default: that of the app's own URL."
+    broker: IfGiven[Brokers] = Field(
+        default=None,
+        description=(
+            "The kind of broker, one or a list; RabbitMQ in the newest version that is modelled, or in others, each an "
+            "item of its own. Default: that of the app's own URL."
+        ),
+        examples=["redis", "rabbitmq", "rabbitmq:4.0", {"rabbitmq": {"version": ["3.13", "4.0", "4.3"]}}],
     )
     allow: OneOrMany[Text] = Field(
         default=(),
@@ -283,12 +382,30 @@ class ScenarioSpec(Block):
     strict: Annotated[bool, Strict()] = Field(
         default=True, description="Whether it is an error to call any other host that no fake serves. Default: true."
     )
+    redact: OneOrMany[RegularExpression] = Field(
+        default=(),
+        description="Regular expressions: text that they match is redacted, besides what looks like a secret.",
+        examples=["acme-[0-9]+"],
+    )
     redis: bool = Field(
         default=False,
         description=(
             "Whether the simulated Redis, the broker's own if that is one, answers the app's own clients of redis-py "
             "(locks, caches), too. Default: false."
         ),
+    )
+    database: IfGiven[Database] = Field(
+        default=None,
+        description=(
+            "Which databases are used: `test`, Django's test databases, migrated and empty at the start of each item; "
+            "or `real`, those that the app's settings name. Default: none, so a connection to a database is an error; "
+            "with the tag `django_db`: `test`."
+        ),
+    )
+    setup: IfGiven[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]] = Field(
+        default=None,
+        description="A function, `module:function`, called before the tasks are submitted: it fills the database.",
+        examples=["shop.fixtures:two_orders"],
     )
     workers: Annotated[Workers, OrListOf("groups")] = Field(
         default_factory=Workers,
@@ -311,6 +428,21 @@ class ScenarioSpec(Block):
         description="What breaks, and when. One that never happens fails the scenario.",
         examples=[[{"kill": "worker-1", "when": {"event": "task-started", "nth": 2}, "for": "10s"}]],
     )
+    idempotency: tuple[Idempotency, ...] = Field(
+        default=(),
+        description="Which header or argument makes a repeated call harmless: it then has its effect once.",
+        examples=[[{"header": "Idempotency-Key", "endpoint": "POST /charges"}]],
+    )
+    accept: tuple[Accepted, ...] = Field(
+        default=(),
+        description="What `retrysim explore` may find without failing.",
+        examples=[[{"twice": "sync_orders"}, {"late": "nightly", "fault": "broker_restarted"}]],
+    )
+    order: tuple[OrderDecision, ...] = Field(
+        default=(),
+        description="Who goes first where several could at one instant; everywhere else, who came first does.",
+        examples=[[{"at": "15m", "tie": 2, "next": "worker-2"}]],
+    )
     beat: bool = Field(
         default=False,
         description="Whether Celery's beat runs, and sends what the app's `beat_schedule` says. Default: false.",
@@ -325,7 +457,7 @@ class ScenarioSpec(Block):
     run_for_ns: IfGiven[DurationNs] = Field(
         default=None, alias="run_for", description="How long the run lasts at most. Default: until it is idle."
     )
-    limits: Limits = Field(default_factory=Limits, description="What the run must not exceed.")
+    limits: RunLimits = Field(default_factory=RunLimits, description="What the run must not exceed.")
     expect: Expect = Field(default_factory=Expect, description="What is expected of every item.")
     expect_worker: Expect = Field(
         default_factory=Expect, description="What is expected of worker items: each key here replaces that of `expect`."
@@ -337,6 +469,11 @@ class ScenarioSpec(Block):
         default_factory=Expect,
         description="What is expected of always_eager items: each key here replaces that of `expect`.",
     )
+
+    @property
+    def databases(self) -> Database | None:
+        """Which databases are used; ``None`` is none."""
+        return self.database or ("test" if "django_db" in self.tags else None)
 
     @property
     def overrides(self) -> dict[CeleryMode, Expect]:

@@ -18,28 +18,62 @@ class WorkerSpec:
     concurrency: int
     pool: Pool | None
     queues: tuple[str, ...] | None
+    #: whether its pool processes are processes of the machine, in a simulation
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """All workers of an item; ``label`` tells it from the others that the file's lists make."""
+class Choice:
+    """One value of each list of a group."""
 
-    label: tuple[str, ...]
-    workers: tuple[WorkerSpec, ...]
+    group: WorkerGroup | Workers
+    pool: Pool | None
+    count: int
+    concurrency: int
+
+    @property
+    def label(self) -> tuple[str, ...]:
+        """What tells it from the group's others; of several groups, after the group's name."""
+        words = list(_distinctions(self.group, self.pool, self.count, self.concurrency))
+        return tuple([self.group.name, *words] if words and isinstance(self.group, WorkerGroup) else words)
+
+    def workers(self) -> Iterator[WorkerSpec]:
+        """Its workers."""
+        for name in _names(self.group, self.count):
+            yield WorkerSpec(
+                name=name,
+                concurrency=self.concurrency,
+                pool=self.pool,
+                queues=self.group.queues,
+                isolated=self.group.isolated,
+            )
 
 
-def crews_of(workers: Workers) -> list[Crew]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSet:
+    """All workers of an item: a choice of each group. They are made when they are asked for."""
+
+    choices: tuple[Choice, ...]
+
+    @property
+    def label(self) -> tuple[str, ...]:
+        """What tells this crew from the others that the file's lists make."""
+        return tuple(word for choice in self.choices for word in choice.label)
+
+    @property
+    def workers(self) -> tuple[WorkerSpec, ...]:
+        return tuple(worker for choice in self.choices for worker in choice.workers())
+
+
+def crews_of(workers: Workers) -> Iterator[WorkerSet]:
     """A crew for each combination of the values that the file lists, in the order of its lists."""
-    if not workers.groups:
-        return list(_of_group(workers, name=None))
-    crews = [list(_of_group(group, name=group.name)) for group in workers.groups]
-    return [
-        Crew(
-            label=tuple(word for crew in chosen for word in crew.label),
-            workers=tuple(worker for crew in chosen for worker in crew.workers),
-        )
-        for chosen in product(*crews)
-    ]
+    groups = workers.groups or (workers,)
+    return (WorkerSet(choices=choices) for choices in product(*map(_choices, groups)))
+
+
+def _choices(group: WorkerGroup | Workers) -> Iterator[Choice]:
+    for pool, count, concurrency in product(group.pool or (None,), group.count, group.concurrency):
+        yield Choice(group=group, pool=pool, count=count, concurrency=concurrency)
 
 
 def names_of(group: WorkerGroup, count: int) -> tuple[str, ...]:
@@ -49,18 +83,6 @@ def names_of(group: WorkerGroup, count: int) -> tuple[str, ...]:
 
 def _numbered(name: str, count: int) -> tuple[str, ...]:
     return tuple(f"{name}-{number}" for number in range(1, count + 1))
-
-
-def _of_group(group: WorkerGroup | Workers, *, name: str | None) -> Iterator[Crew]:
-    for pool, count, concurrency in product(group.pool or (None,), group.count, group.concurrency):
-        words = list(_distinctions(group, pool, count, concurrency))
-        yield Crew(
-            label=tuple([name, *words] if words and name is not None else words),
-            workers=tuple(
-                WorkerSpec(name=own, concurrency=concurrency, pool=pool, queues=group.queues)
-                for own in _names(group, count)
-            ),
-        )
 
 
 def _names(group: WorkerGroup | Workers, count: int) -> Sequence[str]:

@@ -11,29 +11,30 @@ from retrysim.durations import Duration, parse_duration
 from retrysim.errors import InputError
 from retrysim.faults import Delay, Drop, Duplicate, Fail, MessageRule, Rules, Verdict
 from retrysim.kernel import Environment
+from retrysim.simulation.rabbitmq_verbs import RabbitMQVerbs
+from retrysim.simulation.route_verbs import Note, RouteVerbs
 
 if TYPE_CHECKING:
     import redis
 
-    from retrysim.celery.worker import Worker
 
-#: Tells the trace: the fault's name, what was done, and to what.
-Note = Callable[[str, str, str], None]
-
-
-class BrokerHandle:
+class BrokerHandle(RouteVerbs, RabbitMQVerbs):
     """The broker of a simulation, as a test sees it.
 
     Its verbs act at once and do not wait: ``sim.broker.restart()`` between two ``sim.run(...)``. Those that concern
-    connections need ``broker="redis"``, since kombu's memory transport has none.
+    connections need a server, ``broker="redis"`` or ``"rabbitmq"``: kombu's memory transport has none.
     """
 
     def __init__(self, broker: Callable[[], Broker], environment: Environment, rules: Rules, note: Note) -> None:
+        super().__init__("broker", environment, note)
         self._broker = broker
-        self._environment = environment
         self._rules = rules
-        self._note = note
         self._names = count(1)
+
+    @property
+    def kind(self) -> str:
+        """``"memory"``, ``"redis"`` or ``"rabbitmq"``."""
+        return self._broker().kind
 
     @property
     def client(self) -> redis.Redis:
@@ -41,63 +42,28 @@ class BrokerHandle:
         return self.client_of(0)
 
     def client_of(self, database: int) -> redis.Redis:
-        self._network("client")
-        client: redis.Redis = self._broker().client(database)  # type: ignore[attr-defined]
+        broker = self._broker()
+        if broker.name != "redis":
+            raise InputError(f"sim.broker.client is a client of Redis, and this broker is {broker.kind}")
+        client: redis.Redis = broker.client(database)  # type: ignore[attr-defined]
         return client
 
     def waiting(self) -> dict[str, list[str]]:
         """Queue → the ids of the tasks whose messages wait in it, next first."""
         return self._broker().waiting()
 
-    # -- connections ---------------------------------------------------------------------------------------------------
+    def _stop(self, *, lose_data: bool) -> None:
+        self._broker().stop(lose_data=lose_data)
 
-    def cut_connections(self, worker: Worker | None = None, *, name: str | None = None) -> None:
-        """Break the connections of one worker, or of everybody; they can be made anew at once."""
-        network = self._network("cut_connections")
-        network.cut_connections(lambda host: worker is None or host is worker)
-        self._note(name or "cut connections", "cut_connections", _named(worker))
-
-    def partition(self, worker: Worker, *, name: str | None = None) -> None:
-        """Let nothing pass between a worker and the broker, and nobody know: silence, until ``repair``."""
-        self._network("partition").partition(worker)
-        self._note(name or f"partition {worker.name}", "partition", worker.name)
-
-    def repair(self, worker: Worker, *, name: str | None = None) -> None:
-        """End a partition: what was sent meanwhile arrives."""
-        self._network("repair").repair(worker)
-        self._note(name or f"partition {worker.name}", "repair", worker.name)
-
-    # -- the server ----------------------------------------------------------------------------------------------------
-
-    def stop(self, *, lose_data: bool = False, name: str | None = None) -> None:
-        """Stop the server: connections break, new ones are refused. ``lose_data``: it keeps nothing on disk."""
-        self._network("stop").shut_down()
-        if lose_data:
-            self._broker().server.lose_data()  # type: ignore[attr-defined]
-        self._note(name or "stop broker", "stop", "broker")
-
-    def start(self, *, name: str | None = None) -> None:
-        """Start the server again."""
-        self._network("start").start_up()
-        self._note(name or "stop broker", "start", "broker")
-
-    def restart(self, *, lose_data: bool = False, down_for: Duration = 0, name: str | None = None) -> None:
-        """Stop the server, and start it again after ``down_for``."""
-        self._network("restart")
-        name = name or "restart broker"
-        down_ns = parse_duration(down_for)
-        self.stop(lose_data=lose_data, name=name)
-        if down_ns:
-            self._environment.schedule(self._environment.clock.ns + down_ns, lambda: self.start(name=name))
-        else:
-            self.start(name=name)
+    def _boot_ns(self) -> int:
+        return self._broker().boot_ns
 
     def _network(self, verb: str) -> Any:
         network = self._broker().network
         if network is None:
             raise InputError(
                 f"sim.broker.{verb}: kombu's memory transport has no server and no connection; "
-                'write Simulation(broker="redis"), or broker: redis in a scenario'
+                'write Simulation(broker="redis") or "rabbitmq", or broker: redis in a scenario'
             )
         return network
 
@@ -142,7 +108,3 @@ class BrokerHandle:
             wrong = ", ".join(sorted(set(which) - set(known.split(", "))))
             raise InputError(f"sim.broker.{verdict.verb}: no option {wrong}; messages are chosen by {known}") from None
         return name
-
-
-def _named(worker: Worker | None) -> str:
-    return "broker" if worker is None else worker.name

@@ -2,66 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from retrysim.celery.worker import Worker
 from retrysim.errors import InputError
+from retrysim.fakes.fake import Fake
 from retrysim.faults import Moment
-from retrysim.faults.moment import task_id_of
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.faults.moment import split_task, task_id_of
+from retrysim.faults.targets import BROKER, EVERYBODY, RESULTS, SENDER
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.nearest import did_you_mean
-from retrysim.scenarios import ScenarioItem
-from retrysim.scenarios.fault import BROKER, EVERYBODY, MESSAGE_VERBS, RESULTS, Fault
+from retrysim.scenarios import Scenario
+from retrysim.scenarios.fault import CHOOSING_VERBS, Fault
+from retrysim.simulation.route_verbs import RouteVerbs
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import Event, FaultFired, WorkerStopped, is_named
 
+#: Verbs of the way to a server that concern one worker or all.
+_OF_MANY = ("cut_connections", "cut_in_mid_answer", "slow_down")
 #: Does one thing to the world without waiting; it is told the id of the event's task, if there is one.
 Act = Callable[[str | None], None]
 
 
 class FaultPlayer:
-    """The faults of one item, on one simulation. ``start()`` once the workers are there; ``findings()`` at the end."""
+    """Faults, on one simulation. ``start()`` once the workers are there; ``findings()`` at the end.
 
-    def __init__(self, item: ScenarioItem, sim: Simulation) -> None:
-        self._item = item
+    With a ``scenario`` a name that does not exist is an error at its place in the file; else workers may come later.
+    ``fakes`` are those that are served, by the names that the file gives them.
+    """
+
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        sim: Simulation,
+        *,
+        start_ns: int,
+        scenario: Scenario | None = None,
+        fakes: Mapping[str, Fake] = MappingProxyType({}),
+    ) -> None:
+        self._fakes = fakes
+        self._scenario = scenario
         self._sim = sim
-        self._faults = item.scenario.spec.faults
+        self._start_ns = start_ns
+        self._faults = faults
         self._counts = [0] * len(self._faults)
         self._waiting: dict[int, Moment] = {}
 
     def start(self) -> None:
         """Take everything up. Raises ``ScenarioError`` for a worker, task or endpoint that does not exist."""
-        spec = self._item.scenario.spec
         for index, fault in enumerate(self._faults):
-            self._check(index, fault)
-            if fault.verb in MESSAGE_VERBS:
+            if self._scenario is not None:
+                self._check(self._scenario, index, fault)
+            if fault.verb in CHOOSING_VERBS:
                 self._add_rule(fault)
             elif fault.when is not None:
-                self._waiting[index] = Moment(**fault.when.model_dump())
+                self._waiting[index] = Moment(**fault.when.model_dump(exclude={"after_ns"}))
             elif fault.at is not None:
-                self._at(fault.at.after(spec.start_ns), partial(self._fire, fault, None))
+                self._at(fault.at.after(self._start_ns), partial(self._fire, fault, None))
         self._sim.trace.observers.append(self._look)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[BrokenInvariant]:
         """What is wrong with the faults themselves: one that never happened shows nothing."""
         fired = {event.name for event in self._sim.trace.of(FaultFired)}
         idle = [self._never(index, fault) for index, fault in enumerate(self._faults) if fault.label not in fired]
         if idle:
-            yield Finding(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
+            yield BrokenInvariant(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
 
     def _never(self, index: int, fault: Fault) -> str:
         if index in self._waiting:
             moment = self._waiting[index]
             return f"{fault.label!r} never happened: it waited for {moment}, and there were {self._counts[index]}"
-        if fault.verb in MESSAGE_VERBS:
+        if fault.verb == "trouble":
+            return f"{fault.label!r} never happened: it concerned {self._sim.troubled(fault.label)} calls"
+        if fault.verb in CHOOSING_VERBS:
             return f"{fault.label!r} never happened: it concerned {self._sim.broker.concerned(fault.label)} messages"
         return f"{fault.label!r} never happened: the run ended first"
 
     # -- what does not exist -------------------------------------------------------------------------------------------
 
-    def _check(self, index: int, fault: Fault) -> None:
+    def _check(self, scenario: Scenario, index: int, fault: Fault) -> None:
         named: list[tuple[tuple[str | int, ...], str]] = []
         if isinstance(fault.target, str):
             named.append((("faults", index, fault.verb), fault.target))
@@ -69,20 +91,26 @@ class FaultPlayer:
         if fault.when is not None and fault.when.worker is not None:
             named.append((("faults", index, "when", "worker"), fault.when.worker))
         for path, name in named:
-            self._check_worker(path, name)
+            self._check_worker(scenario, path, name)
         task = getattr(choice, "task", None)
+        task = None if task is None else split_task(task)[0]
         if task is not None and not any(is_named(known, task) for known in self._sim.known_tasks()):
             key = ("when", "task") if fault.when is not None else (fault.verb, "task")
             known = self._sim.known_tasks()
             hint = did_you_mean(task, [*known, *(name.rpartition(".")[2] for name in known)])
-            raise self._item.scenario.error(("faults", index, *key), f"the app has no task {task!r}{hint}")
+            raise scenario.error(("faults", index, *key), f"the app has no task {task!r}{hint}")
 
-    def _check_worker(self, path: tuple[str | int, ...], name: str) -> None:
-        allowed = {"stop": (BROKER, RESULTS), "restart": (BROKER,), "cut_connections": (EVERYBODY,)}
+    def _check_worker(self, scenario: Scenario, path: tuple[str | int, ...], name: str) -> None:
+        allowed = {"stop": (BROKER, RESULTS), "restart": (BROKER,), "raise_alarm": (BROKER,), "skew_clock": (SENDER,)}
+        allowed |= dict.fromkeys((*_OF_MANY, "close_connections"), (EVERYBODY,))
+        fakes = self._fakes if path[-1] in ("stop", "restart") else ()
         workers = [worker.name for worker in self._sim.workers]
-        if name not in workers and name not in allowed.get(str(path[-1]), ()):
+        if name not in (*workers, *fakes, *allowed.get(str(path[-1]), ())):
             there = ", ".join(workers) or "none"
-            raise self._item.scenario.error(path, f"no worker is named {name!r} (there is {there})")
+            raise scenario.error(path, f"no worker is named {name!r} (there is {there})")
+
+    def _is_a_worker(self, name: str) -> bool:
+        return any(worker.name == name for worker in self._sim.workers)
 
     def _worker(self, name: str) -> Worker:
         return next(worker for worker in self._sim.workers if worker.name == name)
@@ -91,13 +119,21 @@ class FaultPlayer:
 
     def _look(self, event: Event) -> None:
         task_id = task_id_of(event)
-        name = self._sim.trace.tasks[task_id].name if task_id in self._sim.trace.tasks else ""
+        task = self._sim.trace.tasks.get(task_id or "")
         for index, moment in tuple(self._waiting.items()):
-            if moment.matches(event, name):
+            if moment.matches(event, task):
                 self._counts[index] += 1
                 if self._counts[index] == moment.nth:
                     del self._waiting[index]
-                    self._sim.environment.intervene(partial(self._fire, self._faults[index], task_id))
+                    self._come(self._faults[index], task_id)
+
+    def _come(self, fault: Fault, task_id: str | None) -> None:
+        """The event is there: break at once, or so much later."""
+        fire = partial(self._fire, fault, task_id)
+        if fault.when is not None and fault.when.after_ns:
+            self._at(self._sim.environment.clock.ns + fault.when.after_ns, fire)
+        else:
+            self._sim.environment.intervene(fire)
 
     def _fire(self, fault: Fault, task_id: str | None) -> None:
         do, undo = self._acts(fault)
@@ -120,32 +156,56 @@ class FaultPlayer:
         sim, name, target = self._sim, fault.label, fault.target
         if fault.verb == "slow_results":
             return lambda _: sim.results.slow(target / 1e9, name=name), lambda: sim.results.slow(0, name=name)
+        if fault.verb == "skew_clock":
+            host = None if target == SENDER else self._worker(target)
+            skew = partial(sim.skew_clock, host=host, name=name)
+            return lambda _: skew((fault.by_ns or 0) / 1e9), lambda: skew(0)
         if target == RESULTS:
             return lambda _: sim.results.stop(name=name), lambda: sim.results.start(name=name)
-        if target == BROKER:
-            return self._broker_acts(fault, name)
-        if fault.verb == "cut_connections":
+        if fault.verb == "raise_alarm":
+            return lambda _: sim.broker.raise_alarm(name=name), lambda: sim.broker.clear_alarm(name=name)
+        if fault.verb in ("stop", "restart") and not self._is_a_worker(target):
+            return self._server_acts(fault, sim.broker if target == BROKER else sim.api(self._fakes[target]), name)
+        if fault.verb in (*_OF_MANY, "close_connections"):
             worker = None if target == EVERYBODY else self._worker(target)
-            return lambda _: sim.broker.cut_connections(worker, name=name), None
+            return self._route_acts(fault, worker, name)
         return self._worker_acts(fault, self._worker(target), name)
 
-    def _broker_acts(self, fault: Fault, name: str) -> tuple[Act, Callable[[], None] | None]:
-        broker = self._sim.broker
+    def _server_of(self, fault: Fault) -> Any:
+        return self._sim.broker if fault.server is None else self._sim.api(self._fakes[fault.server])
+
+    def _server_acts(self, fault: Fault, server: RouteVerbs, name: str) -> tuple[Act, Callable[[], None] | None]:
         if fault.verb == "restart":
             down_for = (fault.for_ns or 0) / 1e9
-            return lambda _: broker.restart(lose_data=fault.lose_data, down_for=down_for, name=name), None
-        return lambda _: broker.stop(lose_data=fault.lose_data, name=name), lambda: broker.start(name=name)
+            return lambda _: server.restart(lose_data=fault.lose_data, down_for=down_for, name=name), None
+        return lambda _: server.stop(lose_data=fault.lose_data, name=name), lambda: server.start(name=name)
+
+    def _route_acts(self, fault: Fault, worker: Worker | None, name: str) -> tuple[Act, Callable[[], None] | None]:
+        """Faults of the way between a server and one worker, or all."""
+        server = self._server_of(fault)
+        if fault.verb != "slow_down":
+            act = getattr(server, fault.verb)
+            return lambda _: act(worker, name=name), None
+        undos: list[Callable[[], None]] = []
+        by = (fault.by_ns or 0) / 1e9
+
+        def undo() -> None:
+            undos.pop()()
+            self._sim.note_fault(name, "slow_down ends", str(fault.target))
+
+        return lambda _: undos.append(server.slow_down(by, worker, name=name)), undo
 
     def _worker_acts(self, fault: Fault, worker: Worker, name: str) -> tuple[Act, Callable[[], None] | None]:
-        broker = self._sim.broker
         if fault.verb == "partition":
-            return lambda _: broker.partition(worker, name=name), lambda: broker.repair(worker, name=name)
+            server = self._server_of(fault)
+            return lambda _: server.partition(worker, name=name), lambda: server.repair(worker, name=name)
         restart = partial(self._restart, worker, name)
         signals = {"stop": ("SIGTERM", "warm"), "soft_stop": ("SIGQUIT", "soft"), "quit": ("SIGQUIT", "cold")}
         acts: dict[str, Act] = {
             "kill": lambda _: worker.kill(),
             "kill_child": worker.kill_child,
             "restart": lambda _: restart(),
+            "deploy": lambda _: self._deploy(worker, fault.grace_ns, name),
             **{verb: partial(self._signal, worker, *how) for verb, how in signals.items()},
         }
 
@@ -153,32 +213,54 @@ class FaultPlayer:
             acts[fault.verb](task_id)
             self._note(name, fault.verb, worker)
 
-        return do, restart
+        return do, restart if fault.verb != "deploy" else None
+
+    def _deploy(self, worker: Worker, grace_ns: int, name: str) -> None:
+        """SIGTERM, SIGKILL if that was not enough, and a new worker when the old one is gone."""
+        gone = self._when_stopped(worker, partial(self._restart, worker, name))
+        worker.ask_to_stop()
+
+        def lose_patience() -> None:
+            if not gone:
+                worker.kill()
+                self._note(name, "kill", worker)
+
+        self._at(self._sim.environment.clock.ns + grace_ns, lose_patience)
 
     def _signal(self, worker: Worker, signal: str, how: str, _task_id: str | None) -> None:
         worker.signal(signal, how=how)
 
     def _restart(self, worker: Worker, name: str) -> None:
-        """Start a worker anew: at once if it has stopped; else it is told to stop, and starts when it has."""
+        """Start a worker anew: at once if it has stopped; else it is asked to stop, and starts when it has."""
         if worker.stopped:
             worker.renew()
             worker.launch()
             self._note(name, "restart", worker)
             return
         worker.ask_to_stop()
-        observers = self._sim.trace.observers
+        self._when_stopped(worker, partial(self._restart, worker, name))
+
+    def _when_stopped(self, worker: Worker, act: Callable[[], None]) -> list[Event]:
+        """Act when the worker has stopped; the list then holds the event that said so."""
+        observers, gone = self._sim.trace.observers, list[Event]()
 
         def when_stopped(event: Event) -> None:
             if isinstance(event, WorkerStopped) and event.worker == worker.name:
+                gone.append(event)
                 observers.remove(when_stopped)
-                self._sim.environment.intervene(partial(self._restart, worker, name))
+                self._sim.environment.intervene(act)
 
         observers.append(when_stopped)
+        return gone
 
     def _note(self, name: str, verb: str, worker: Worker) -> None:
         self._sim.note_fault(name, verb, worker.name)
 
     def _add_rule(self, fault: Fault) -> None:
+        if fault.trouble is not None:
+            given = fault.trouble.model_dump(exclude={"by_ns"})
+            self._sim.trouble(**given, by=fault.trouble.by_ns / 1e9, name=fault.label)
+            return
         which: dict[str, Any] = fault.target.model_dump(exclude={"by_ns", "copies"})
         broker, name = self._sim.broker, fault.label
         if fault.verb == "delay":

@@ -3,48 +3,64 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery import signals
+from kombu.exceptions import OperationalError
 
-from retrysim.clock import to_datetime
+from retrysim.clock import time_of_day, to_datetime
+from retrysim.databases import djangos_test_databases
 from retrysim.errors import InputError, SimulationError
-from retrysim.invariants.invariant import Finding, Problem
+from retrysim.fakes.fake import Fake
+from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.kernel import Limits
-from retrysim.outcomes import Outcome, Run, judge_run
+from retrysim.outcomes.again import ran_again
+from retrysim.outcomes.expectations import Run, judge_run
+from retrysim.outcomes.outcome import Outcome
+from retrysim.outside import permit_for
 from retrysim.playing import (
+    check_conf,
     check_tasks,
     due_submissions,
     environment_variables,
     find_app,
     find_fake,
+    find_setup,
     submit,
     trace_file,
 )
 from retrysim.scenarios import OTHERS, ScenarioItem
 from retrysim.simulation.faults import FaultPlayer
+from retrysim.simulation.order import OrderPlayer
 from retrysim.simulation.simulation import Simulation
 from retrysim.trace import Trace, is_named
 from retrysim.undo import UndoStack
 
-_REAL = {"perf_counter_ns": time.perf_counter_ns}  # in a container: freezegun replaces a saved global
+_REAL = {"perf_counter_ns": time.perf_counter_ns}  # in a container: a simulation replaces a saved global
 
 
 def play(
-    item: ScenarioItem, *, trace_dir: Path | None = None, watch: Callable[[Trace], object] | None = None
+    item: ScenarioItem,
+    *,
+    trace_dir: Path | None = None,
+    watch: Callable[[Trace], object] | None = None,
+    throw_away: bool = False,
+    look: Callable[[Simulation], object] | None = None,
 ) -> Outcome:
     """Play an item and judge it; with a folder, its trace is kept there as ``NAME.ndjson``.
 
-    ``watch`` is given the trace when the run begins, to look at it from another thread.
+    ``watch`` is given the trace when the run begins, to look at it from another thread. With ``throw_away`` the workers
+    are not stopped at the end, whose trace then ends with the run. ``look`` is given the simulation before it runs.
     Raises ``ScenarioError`` for what proves wrong only now: a name of an app, task, fake or invariant.
     """
     began_ns = _REAL["perf_counter_ns"]()
-    with environment_variables(item):
-        run, failure, idle_faults = _run(item, watch)
+    with environment_variables(item), databases_of(item):
+        run, failure, idle_faults = _run(item, watch, throw_away=throw_away, look=look)
         findings = failure + idle_faults + ([] if failure else judge_run(item, run))
         if not failure and item.expect.differs_from is not None:
             findings += _judge_difference(item, run)
@@ -54,6 +70,7 @@ def play(
         findings=findings,
         elapsed_ns=run.end_ns - run.trace.start_ns,
         wall_ns=_REAL["perf_counter_ns"]() - began_ns,
+        notes=[f"note: {note}" for note in (*run.notes, *ran_again(run.trace))],
     )
     if trace_dir is not None:
         trace_file(item, trace_dir).write_text(outcome.ndjson, encoding="utf-8")
@@ -64,12 +81,18 @@ def play(
 
 
 def _run(
-    item: ScenarioItem, watch: Callable[[Trace], object] | None = None
-) -> tuple[Run, list[Finding], list[Finding]]:
-    """The run, why it could not go on, and which faults never happened."""
+    item: ScenarioItem,
+    watch: Callable[[Trace], object] | None = None,
+    *,
+    throw_away: bool = False,
+    look: Callable[[Simulation], object] | None = None,
+) -> tuple[Run, list[BrokenInvariant], list[BrokenInvariant]]:
+    """The run, why it could not go on, and which faults never happened or which tasks were never sent."""
     spec = item.scenario.spec
-    app = find_app(item)
+    allowed = (*spec.allow, *permit_for(spec.databases))
+    app, set_up = find_app(item, allowed=allowed), find_setup(item, allowed=allowed)
     check_tasks(item, app)
+    check_conf(item, app)
     start = to_datetime(spec.start_ns)
     simulation = Simulation(
         seed=item.seed,
@@ -77,27 +100,64 @@ def _run(
         broker=item.broker,
         redis=spec.redis,
         allow=spec.allow,
+        database=spec.databases,
         strict=spec.strict,
+        redact=spec.redact,
         limits=_limits(item),
+        conf=spec.conf,
     )
     if watch is not None:
         watch(simulation.trace)
     with UndoStack() as undo, simulation as sim:
         results = _collect_results(undo)
         _charge_costs(undo, item, sim)
-        for name in spec.fakes:
-            _serve(item, name, sim)
+        fakes = {name: _serve(item, name, sim) for name in spec.fakes}
+        for one in spec.idempotency:
+            sim.idempotent(header=one.header, argument=one.argument, endpoint=one.endpoint)
         _start(item, sim, app)
-        faults = FaultPlayer(item, sim)
+        _set_up(item, set_up)
+        faults = FaultPlayer(spec.faults, sim, start_ns=spec.start_ns, scenario=item.scenario, fakes=fakes)
         faults.start()
+        order = OrderPlayer(spec.order, sim.environment)
+        order.start()
+        if look is not None:
+            look(sim)
         submitted: list[str] = []
-        sim.environment.spawn(partial(_submit_all, item, sim, app, submitted), name="the client")
+        unsent: list[Problem] = []
+        sim.environment.spawn(partial(_submit_all, item, sim, app, submitted, unsent), name="the client")
         failure = _run_to_the_end(item, sim)
-        run = Run(trace=sim.trace, end_ns=sim.environment.clock.ns, results=results, submitted=submitted)
-    return run, failure, [] if failure else list(faults.findings())
+        if throw_away:
+            sim.leave_workers()
+        end_ns, notes = sim.environment.clock.ns, sim.notes
+        run = Run(trace=sim.trace, end_ns=end_ns, results=results, submitted=submitted, notes=notes)
+    refused = [BrokenInvariant(invariant="every_task_is_sent", problems=tuple(unsent))] if unsent else []
+    return run, failure, refused if failure else [*faults.findings(), *order.findings(), *refused]
 
 
-def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[Finding]:
+@contextmanager
+def databases_of(item: ScenarioItem) -> Iterator[None]:
+    """Django's test databases, where the scenario wants them; its app is imported first, and with it the settings."""
+    if item.scenario.spec.databases != "test":
+        yield
+        return
+    find_app(item, allowed=item.scenario.spec.allow)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(djangos_test_databases())
+        except InputError as error:
+            raise item.scenario.error(("database",), f"test: {error}") from error
+        yield
+
+
+def _set_up(item: ScenarioItem, function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception as error:
+        text = f"{item.scenario.spec.setup} ended with {type(error).__name__}: {error}"
+        raise item.scenario.error(("setup",), text) from error
+
+
+def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[BrokenInvariant]:
     until_ns = item.scenario.spec.until_ns
     try:
         if until_ns is None:
@@ -105,7 +165,7 @@ def _run_to_the_end(item: ScenarioItem, sim: Simulation) -> list[Finding]:
         else:
             sim.run(until=to_datetime(until_ns))
     except SimulationError as error:
-        return [Finding(invariant=type(error).__name__, problems=(Problem(text=str(error)),))]
+        return [BrokenInvariant(invariant=type(error).__name__, problems=(Problem(text=str(error)),))]
     return []
 
 
@@ -115,16 +175,19 @@ def _limits(item: ScenarioItem) -> Limits:
         "events": given.events,
         "virtual_ns": given.virtual_time_ns,
         "attempts_per_task": given.attempts_per_task,
+        "task_steps": given.task_steps,
+        "real_seconds": given.real_seconds,
     }
     return replace(Limits(), **{name: value for name, value in values.items() if value is not None})
 
 
-def _serve(item: ScenarioItem, name: str, sim: Simulation) -> None:
+def _serve(item: ScenarioItem, name: str, sim: Simulation) -> Fake:
     fake, at = find_fake(item, name)
     try:
         sim.serve(fake, at=at)
     except InputError as error:
         raise item.scenario.error(("fakes", name), str(error)) from error
+    return fake
 
 
 def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
@@ -138,17 +201,24 @@ def _start(item: ScenarioItem, sim: Simulation, app: Any) -> None:
 
 def _start_workers(item: ScenarioItem, sim: Simulation, app: Any) -> None:
     for worker in item.workers:
-        options = {"queues": list(worker.queues)} if worker.queues else {}
+        options: dict[str, Any] = {"queues": list(worker.queues)} if worker.queues else {}
+        if worker.isolated and worker.pool in (None, "prefork"):  # of a list of pools, the one that has processes
+            options["isolated"] = True
         sim.start_worker(app, concurrency=worker.concurrency, name=worker.name, pool=worker.pool, **options)
     if item.scenario.spec.beat:
         sim.start_beat(app)
 
 
-def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[str]) -> None:
+def _submit_all(item: ScenarioItem, sim: Simulation, app: Any, submitted: list[str], unsent: list[Problem]) -> None:
+    """Submit everything in time. A broker that refuses a message refuses that one: the caller gets the error."""
     for due in due_submissions(item):
         if due.at_ns > sim.environment.clock.ns:
             sim.environment.sleep(due.at_ns - sim.environment.clock.ns)
-        submitted.append(submit(item, app, due))
+        try:
+            submitted.append(submit(item, app, due))
+        except OperationalError as error:
+            text = f"{due.submission.task} could not be sent at {time_of_day(sim.environment.clock.ns)}: {error}"
+            unsent.append(Problem(text=text))
 
 
 # -- around the tasks --------------------------------------------------------------------------------------------------
@@ -182,14 +252,14 @@ def _charge_costs(undo: UndoStack, item: ScenarioItem, sim: Simulation) -> None:
 # -- two ways of running Celery ----------------------------------------------------------------------------------------
 
 
-def _judge_difference(item: ScenarioItem, run: Run) -> list[Finding]:
+def _judge_difference(item: ScenarioItem, run: Run) -> list[BrokenInvariant]:
     """The same tasks in the other way of running Celery must not do the same."""
     assert item.expect.differs_from is not None
     other, failure, _ = _run(replace(item, celery=item.expect.differs_from))
     if failure or _timelines(run) != _timelines(other):
         return []
     text = f"expected the tasks to do something else than in {item.expect.differs_from}, but every timeline is the same"
-    return [Finding(invariant="differs_from", problems=(Problem(text=text),))]
+    return [BrokenInvariant(invariant="differs_from", problems=(Problem(text=text),))]
 
 
 def _timelines(run: Run) -> list[str]:

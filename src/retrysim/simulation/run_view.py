@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from datetime import datetime
 
 from retrysim.durations import Duration
-from retrysim.errors import InputError
-from retrysim.invariants import DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
+from retrysim.errors import InputError, RanAgainWarning
+from retrysim.invariants import BY_NAME, DEFAULT, VACUOUS_IS_FINE, Invariant, base_name, judge
+from retrysim.nearest import did_you_mean, nearest
+from retrysim.outcomes.again import ran_again
 from retrysim.outcomes.verdict import raise_findings
 from retrysim.simulation.views import Published, Wanted, published
 from retrysim.trace import TaskHistory, Trace, is_named
@@ -23,6 +26,11 @@ class RunView:
         self.replay: str | None = None
 
     @property
+    def notes(self) -> list[str]:
+        """What was replaced or left out, one line each."""
+        return []
+
+    @property
     def states(self) -> Counter[str]:
         """How many tasks are in which state: ``{"SUCCESS": 200}``."""
         return self.trace.states
@@ -32,7 +40,14 @@ class RunView:
         try:
             return self.trace.tasks[task_id]
         except KeyError:
-            raise InputError(f"no task {task_id!r} in this run: {len(self.trace.tasks)} others were sent") from None
+            raise InputError(self._no_such_task(task_id)) from None
+
+    def _no_such_task(self, asked: object) -> str:
+        names = sorted({task.name for task in self.trace.tasks.values() if task.name})
+        near = nearest(asked if isinstance(asked, str) else str(getattr(asked, "name", "")), names)
+        if near is not None:
+            return f"sim.task takes the id of a task, and {asked!r} is none: did you mean sim.tasks(name={near!r})?"
+        return f"no task {asked!r} in this run: {len(self.trace.tasks)} others were sent"
 
     def tasks(self, *, name: str | None = None, state: str | None = None) -> list[TaskHistory]:
         """The tasks of a name and a state, in the order in which they were sent."""
@@ -66,7 +81,15 @@ class RunView:
         ``sim.check(no_task_fails(but="fetch_tweets"))``.
         """
         __tracebackhide__ = True  # pytest shows the line of the test
+        for given in invariants:
+            if not (callable(given) and hasattr(given, "__name__")):
+                hint = did_you_mean(str(given), BY_NAME)
+                raise InputError(f"sim.check takes invariants, such as no_task_fails; got {given!r}{hint}")
         asked = {base_name(invariant) for invariant in invariants}
         defaults = [invariant for invariant in DEFAULT if invariant.__name__ not in asked]
         findings = judge(self.trace, (*defaults, *invariants), vacuous_is_fine=VACUOUS_IS_FINE - asked)
-        raise_findings(self.trace, findings, replay=self.replay or f"Simulation(seed={self.seed})")
+        again = ran_again(self.trace)
+        notes = [*self.notes, *again]
+        raise_findings(self.trace, findings, replay=self.replay or f"Simulation(seed={self.seed})", notes=notes)
+        for text in again:
+            warnings.warn(RanAgainWarning(text), stacklevel=2)

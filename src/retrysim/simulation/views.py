@@ -1,4 +1,4 @@
-"""What a test looks at beside tasks: a queue, and the messages that were published."""
+"""What a test looks at other than tasks: a queue, and the messages that were published."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def queue_view(name: str, waiting: dict[str, list[str]], trace: Trace, consumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class SentMessage:
     """A published task message: a submission, or, with ``retries`` above 0, a retry; instants are aware."""
 
     task: str
@@ -60,22 +60,22 @@ class Message:
         return f"<{self.task}[{self.task_id[:8]}] to {self.queue!r} at {self.sent_at.isoformat()}{retry}{eta}>"
 
 
-class Published(Sequence[Message]):
+class Published(Sequence[SentMessage]):
     """The messages that a test asked for. It is true, however many they are: that they are right was checked."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[SentMessage]) -> None:
         self._messages = tuple(messages)
 
     def __len__(self) -> int:
         return len(self._messages)
 
     @overload
-    def __getitem__(self, index: int) -> Message: ...
+    def __getitem__(self, index: int) -> SentMessage: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+    def __getitem__(self, index: slice) -> Sequence[SentMessage]: ...
 
-    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+    def __getitem__(self, index: int | slice) -> SentMessage | Sequence[SentMessage]:
         return self._messages[index]
 
     def __bool__(self) -> bool:
@@ -111,8 +111,8 @@ class Wanted:
         return to_ns(self.eta)
 
     def __str__(self) -> str:
-        told = {"task": self.task, "queue": self.queue, "retries": self.retries, "eta": _eta_text(self.eta)}
-        return ", ".join(f"{key}={value!r}" for key, value in told.items() if value is not None) or "any"
+        parts = {"task": self.task, "queue": self.queue, "retries": self.retries, "eta": _eta_text(self.eta)}
+        return ", ".join(f"{key}={value!r}" for key, value in parts.items() if value is not None) or "any"
 
 
 def published(trace: Trace, wanted: Wanted, count: int | None) -> Published:
@@ -125,8 +125,8 @@ def published(trace: Trace, wanted: Wanted, count: int | None) -> Published:
     return Published([_message(one) for one in found])
 
 
-def _message(sent: TaskSent) -> Message:
-    return Message(
+def _message(sent: TaskSent) -> SentMessage:
+    return SentMessage(
         task=sent.name,
         task_id=sent.task_id,
         queue=sent.queue,

@@ -21,16 +21,16 @@ from retrysim.trace.events import (
     WorkerStopped,
 )
 from retrysim.trace.history import Attempt, TaskHistory, Trace, is_named
-from retrysim.trace.line import Line, aligned
-from retrysim.trace.ndjson import dump_ndjson, load_ndjson
+from retrysim.trace.ndjson import dump_ndjson
+from retrysim.trace.reader import load_ndjson
 from retrysim.trace.waste import Waste, waste_of
+from retrysim.trace.words import Words, aligned
 
 __all__ = [
     "ApiCalled",
     "Attempt",
     "Event",
     "FaultFired",
-    "Line",
     "Retries",
     "RunEnded",
     "States",
@@ -47,6 +47,7 @@ __all__ = [
     "TaskSucceeded",
     "Trace",
     "Waste",
+    "Words",
     "WorkerLogged",
     "WorkerReady",
     "WorkerStopped",

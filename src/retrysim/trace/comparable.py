@@ -59,10 +59,10 @@ class States(Counter[str]):
         """A line for each state of which there are more or fewer than expected, with one of them."""
         for state in sorted({*self, *expected}):
             if self[state] != expected.get(state, 0):
-                example = f"; one is {_told(self._examples[state])}" if state in self._examples else ""
+                example = f"; one is {_text(self._examples[state])}" if state in self._examples else ""
                 yield f"{state}: got {self[state]}, expected {expected.get(state, 0)}{example}"
 
 
-def _told(task: Settling) -> str:
+def _text(task: Settling) -> str:
     why = f" ({task.failure.exception})" if task.failure is not None else ""
     return f"{task.label}: {task.timeline}{why}"

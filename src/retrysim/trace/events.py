@@ -141,7 +141,8 @@ class ApiCalled(Event):
     ``bucket`` is what the limit is counted for and ``partition`` whose share it is (``token-1``); ``limit``,
     ``remaining`` and ``reset_ns`` are those of the limit that decided, ``None`` where there is none. ``retry_at_ns``
     is the first instant at which a refused call would be served, ``told_ns`` the one its answer named, which may be
-    rounded up: who obeys comes between the two. ``broken`` says how the connection broke, if it did.
+    rounded up: who obeys comes between the two. ``broken`` says how the connection broke, if it did. ``effect`` is the
+    same for calls of which only the first has an effect (``key-1``); ``None`` where nothing says so.
     """
 
     kind: ClassVar[str] = "api-called"
@@ -159,6 +160,7 @@ class ApiCalled(Event):
     task_id: str | None
     attempt: int | None
     broken: str | None = None
+    effect: str | None = None
 
     @property
     def answer(self) -> str:
@@ -168,7 +170,7 @@ class ApiCalled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultFired(Event):
-    """Something was broken on purpose, or mended: ``verb`` is what was done (``kill``, ``partition``, ``repair``).
+    """Something was broken on purpose, or repaired: ``verb`` is what was done (``kill``, ``partition``, ``repair``).
 
     ``name`` is the fault's own, ``target`` what it was done to: a worker, ``broker``, or messages of a queue.
     """

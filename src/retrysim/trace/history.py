@@ -28,8 +28,9 @@ from retrysim.trace.events import (
     TaskStarted,
     TaskSucceeded,
 )
-from retrysim.trace.line import Line
 from retrysim.trace.loss import why_lost
+from retrysim.trace.secrets import Redactor
+from retrysim.trace.words import Words
 
 E = TypeVar("E", bound=Event)
 
@@ -85,6 +86,8 @@ class TaskHistory:
         self.task_id = task_id
         self.events: list[TaskEvent] = []
         self.api_calls: list[ApiCalled] = []
+        #: which task of its name it is, in the order in which they were sent, from 1; 0 while its name is unknown
+        self.number = 0
         self._own = len(self.__dict__) + 1  # what comes after these was put there by cached_property
 
     def add(self, event: Event) -> None:
@@ -185,7 +188,7 @@ class TaskHistory:
         return [e for e in self.events if type(e) in STATES]
 
     @cached_property
-    def timeline(self) -> Line:
+    def timeline(self) -> Words:
         """The states with the time between them: ``"RETRY 15m SUCCESS"``; ``"PENDING"`` when nothing happened yet."""
         words: list[str] = []
         before = self.sent_at_ns
@@ -196,15 +199,15 @@ class TaskHistory:
             before = event.at_ns
         if not self._outcomes or not self.settled:
             words += [] if self.state == "RETRY" else [self.state]
-        return Line(" ".join(words))
+        return Words(" ".join(words))
 
     @cached_property
-    def calls(self) -> Line:
+    def calls(self) -> Words:
         """The answers to its API calls, attempts divided by bars: ``"429 200 | 200"``."""
         by_attempt: dict[int | None, list[str]] = {}
         for call in self.api_calls:
             by_attempt.setdefault(call.attempt, []).append(call.answer)
-        return Line(" | ".join(" ".join(statuses) for statuses in by_attempt.values()))
+        return Words(" | ".join(" ".join(statuses) for statuses in by_attempt.values()))
 
 
 class Trace:
@@ -216,8 +219,11 @@ class Trace:
         self._events: list[Event] = []
         #: every task by its id, in the order in which they were first heard of
         self.tasks: dict[str, TaskHistory] = {}
+        #: takes secrets out of what is said of this run
+        self.redact = Redactor()
         #: each is told of every event after it was appended
         self.observers: list[Callable[[Event], None]] = []
+        self._numbers: Counter[str] = Counter()
         for event in events:
             self.append(event)
 
@@ -234,7 +240,11 @@ class Trace:
         self._events.append(event)
         task_id = event.task_id if isinstance(event, TaskEvent | ApiCalled) else None
         if task_id is not None:
-            self._history(task_id).add(event)
+            history = self._history(task_id)
+            history.add(event)
+            if not history.number and isinstance(event, TaskSent | TaskStarted):
+                self._numbers[event.name] += 1
+                history.number = self._numbers[event.name]
         for observer in tuple(self.observers):
             observer(event)
 

@@ -1,4 +1,4 @@
-"""Why a task is lost: what became of its message, read from the events of the run."""
+"""Why a task is lost: what happened to its message, read from the events of the run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class History(Protocol):
 
 
 def why_lost(events: Sequence[Event], task: History) -> str:
-    """A phrase about a task that nothing holds any more: who had its message last, and what became of that."""
+    """A phrase about a task that nothing holds any more: who had its message last, and what happened to that."""
+    if not task.events:
+        return "nothing is known of it but its calls"
     last = task.events[-1]
     if isinstance(last, TaskStarted | TaskReceived):
         return _dropped_by_a_worker(events, task, last)
@@ -48,7 +50,7 @@ def _dropped_by_a_worker(events: Sequence[Event], task: History, last: TaskStart
     stop = next((e for e in events if isinstance(e, WorkerStopped) and _ends(e, last)), None)
     if isinstance(last, TaskStarted):
         had = f"{last.worker} ran attempt {last.attempt} of it"
-        kept = "its message was acked"
+        kept = "nobody has its message any more"
     else:
         had, kept = f"{last.worker} had taken its message", "nobody has that any more"
     if stop is None:

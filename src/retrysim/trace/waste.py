@@ -1,4 +1,4 @@
-"""What the retries of a run cost beside what the limit would have allowed."""
+"""What the retries of a run cost, compared with what the limit would have allowed."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Waste:
     optimum: timedelta | None
 
     def __str__(self) -> str:
-        optimum = "unknown" if self.optimum is None else _told(self.optimum)
+        optimum = "unknown" if self.optimum is None else _text(self.optimum)
         used = "" if self.quota_used is None else f"{self.quota_used:.0%} of the quota used, "
         return (
             f"{self.fake} {self.bucket} ({self.partition}): {self.served} served, {self.refused} refused, "
             f"peak {self.peak} of {self.limit} per window, {used}"
-            f"drained in {_told(self.drained_in)} (optimum {optimum})"
+            f"drained in {_text(self.drained_in)} (optimum {optimum})"
         )
 
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _told(span: timedelta) -> str:
+def _text(span: timedelta) -> str:
     return format_duration(span // _MICROSECOND * 1_000)
 
 

@@ -11,7 +11,7 @@ from retrysim.fakes.request import Request
 from retrysim.fakes.response import Break, Response
 from retrysim.wire.handler import Handler
 from retrysim.wire.origin import Origin
-from retrysim.wire.reply import Ending, Reply
+from retrysim.wire.reply import Ending, WireReply
 
 _ENDINGS = {Break.REFUSED: Ending.REFUSED, Break.RESET: Ending.RESET, Break.SILENCE: Ending.SILENT}
 _BODILESS = {204, 304}
@@ -20,18 +20,20 @@ _BODILESS = {204, 304}
 class Conversation:
     """Parses what a client sends, asks the handler when a request is complete, and words its answer."""
 
-    __slots__ = ("_body", "_handler", "_head", "_parser", "origin")
+    __slots__ = ("_body", "_handler", "_head", "_longest_body", "_parser", "_taken", "origin")
 
-    def __init__(self, origin: Origin, handler: Handler) -> None:
+    def __init__(self, origin: Origin, handler: Handler, *, longest_body: int | None = None) -> None:
         self.origin = origin
+        self._longest_body = longest_body
+        self._taken = 0
         self._handler = handler
         self._parser = h11.Connection(h11.SERVER)
         self._head: h11.Request | None = None
         self._body: list[bytes] = []
 
-    def receive(self, data: bytes) -> list[Reply]:
+    def receive(self, data: bytes) -> list[WireReply]:
         """The replies that these bytes call for: none while a request is incomplete."""
-        replies: list[Reply] = []
+        replies: list[WireReply] = []
         if not data:  # to h11 that would be the end of the connection
             return replies
         try:
@@ -39,32 +41,37 @@ class Conversation:
             while (event := self._parser.next_event()) is not h11.NEED_DATA and event is not h11.PAUSED:
                 if reply := self._reply_to(event):
                     replies.append(reply)
+                    if reply.ending is Ending.CLOSED:
+                        break
         except h11.RemoteProtocolError as error:
             replies.append(_bad_request(error))
         return replies
 
-    def _reply_to(self, event: object) -> Reply | None:
+    def _reply_to(self, event: object) -> WireReply | None:
         if isinstance(event, h11.Request):
             self._head = event
             if self._parser.they_are_waiting_for_100_continue:
-                return Reply(data=_sent(self._parser, h11.InformationalResponse(status_code=100, headers=[])))
+                return WireReply(data=_sent(self._parser, h11.InformationalResponse(status_code=100, headers=[])))
         elif isinstance(event, h11.Data):
+            self._taken += len(event.data)
+            if self._longest_body is not None and self._taken > self._longest_body:
+                return _too_large(self._longest_body)
             self._body.append(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
             return self._answer()
         return None
 
-    def _answer(self) -> Reply:
+    def _answer(self) -> WireReply:
         head, body = self._head, b"".join(self._body)
         assert head is not None, "the end of a message comes after its head"
-        self._head, self._body = None, []
+        self._head, self._body, self._taken = None, [], 0
         response = self._handler(_request(self.origin, head, body))
         if response.broken in _ENDINGS:
-            return Reply(latency_ns=response.latency_ns, ending=_ENDINGS[response.broken])
+            return WireReply(latency_ns=response.latency_ns, ending=_ENDINGS[response.broken])
         if response.broken is Break.TRUNCATED:
-            return Reply(data=self._truncated(head, response), latency_ns=response.latency_ns, ending=Ending.CLOSED)
+            return WireReply(data=self._truncated(head, response), latency_ns=response.latency_ns, ending=Ending.CLOSED)
         data = self._head_bytes(head, response) + self._body_bytes(head, response)
-        return Reply(data=data, latency_ns=response.latency_ns, ending=self._next_cycle())
+        return WireReply(data=data, latency_ns=response.latency_ns, ending=self._next_cycle())
 
     def _head_bytes(self, head: h11.Request, response: Response) -> bytes:
         reason = reasons.get(response.status, "")
@@ -139,8 +146,16 @@ def _sent(parser: h11.Connection, event: h11.Event) -> bytes:
         ) from error
 
 
-def _bad_request(error: h11.RemoteProtocolError) -> Reply:
+def _too_large(longest: int) -> WireReply:
+    """What a client hears whose request is larger than this server takes; the connection is closed."""
+    return _refusal("413 Content Too Large", f"Content Too Large: at most {longest} bytes")
+
+
+def _bad_request(error: h11.RemoteProtocolError) -> WireReply:
     """What a server says to a client that breaks HTTP/1.1; the connection is closed, as h11 advises."""
-    body = f"Bad Request: {error}".encode()
-    head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
-    return Reply(data=head + body, ending=Ending.CLOSED)
+    return _refusal("400 Bad Request", f"Bad Request: {error}")
+
+
+def _refusal(status: str, text: str) -> WireReply:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(text.encode())}\r\nConnection: close\r\n\r\n"
+    return WireReply(data=(head + text).encode(), ending=Ending.CLOSED)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from retrysim.durations import SECOND
 from retrysim.wire.broken import reset_error
-from retrysim.wire.reply import Ending, Reply
+from retrysim.wire.reply import Ending, WireReply
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A wait before a read: ``seconds`` (``None``: for ever), after which the client's timeout may be over."""
+    """A wait before a read: ``seconds`` (``None``: forever), after which the client's timeout may be over."""
 
     seconds: float | None
     timed_out: bool
@@ -25,12 +25,12 @@ class Inbox:
     __slots__ = ("_data", "_ending", "_replies", "_waiting_ns")
 
     def __init__(self) -> None:
-        self._replies: deque[Reply] = deque()
+        self._replies: deque[WireReply] = deque()
         self._waiting_ns = 0
         self._data = memoryview(b"")
         self._ending = Ending.OPEN
 
-    def put(self, replies: Iterable[Reply]) -> None:
+    def put(self, replies: Iterable[WireReply]) -> None:
         for reply in replies:
             if not self._replies:
                 self._waiting_ns = reply.latency_ns

@@ -6,18 +6,18 @@ The clients' own code does all the rest: redirects, gzip, cookies, retries, time
 from __future__ import annotations
 
 import http.client
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType, TracebackType
 from typing import NoReturn, Self
 
 from retrysim.errors import FakeError
-from retrysim.patches.import_watch import ImportWatch
+from retrysim.patches.import_watch import in_each_module
 from retrysim.undo import UndoStack
 from retrysim.wire.clients import aiohttp, http_client, httpcore, httplib2, urllib3
 from retrysim.wire.clients.client import Patch
+from retrysim.wire.dialer import Dialer, raise_deadlock
 from retrysim.wire.handler import Find
-from retrysim.wire.network import Network, raise_deadlock
+from retrysim.wire.line import MakeLine, faultless
 from retrysim.wire.origin import Origin
 from retrysim.wire.tls import make_contexts_cheap
 
@@ -44,9 +44,16 @@ class Interceptor:
     A client library that is imported later is patched when it is. There can be one interceptor at a time.
     """
 
-    def __init__(self, find: Find, *, hang: Callable[[Origin], NoReturn] = raise_deadlock) -> None:
+    def __init__(
+        self,
+        find: Find,
+        *,
+        hang: Callable[[Origin], NoReturn] = raise_deadlock,
+        make_line: MakeLine = faultless,
+    ) -> None:
         self._find = find
         self._hang = hang
+        self._make_line = make_line
         self._installed: _Installation | None = None
 
     def install(self) -> None:
@@ -56,7 +63,7 @@ class Interceptor:
                 "hosts are served in this process already, by a simulation or a serving() block: "
                 "end it first, or give it all the fakes"
             )
-        self._installed = _Installation(Network(self._find, self._hang))
+        self._installed = _Installation(Dialer(self._find, self._hang, self._make_line))
 
     def uninstall(self) -> None:
         """Undo every patch and drop every connection in memory; does nothing when not installed."""
@@ -77,10 +84,9 @@ class Interceptor:
 class _Installation:
     """All that has to be undone: made whole, or not at all."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Dialer) -> None:
         self._network = network
         self._undo = UndoStack()
-        self._watch = ImportWatch(PATCHES, self._patch)
         try:
             self._make()
         except BaseException:
@@ -89,16 +95,11 @@ class _Installation:
 
     def _make(self) -> None:
         make_contexts_cheap(self._undo)
-        sys.meta_path.insert(0, self._watch)
-        for name in PATCHES:
-            if (module := sys.modules.get(name)) is not None:
-                self._patch(module)
+        in_each_module(self._undo, PATCHES, self._patch)
 
     def _patch(self, module: ModuleType) -> None:
         PATCHES[module.__name__](module, self._network, self._undo)
 
     def undo(self) -> None:
         self._network.shut_down()
-        if self._watch in sys.meta_path:
-            sys.meta_path.remove(self._watch)
         self._undo.close()

@@ -7,20 +7,16 @@ readable one is dead. So there are two descriptors, one that is never readable a
 from __future__ import annotations
 
 import os
-import weakref
+from functools import cache
 
 
 class Lifeline:
-    """Alive from installation to uninstallation; its descriptors live as long as a connection refers to it."""
+    """Alive from installation to uninstallation."""
 
-    __slots__ = ("__weakref__", "_quiet", "_readable", "alive")
+    __slots__ = ("alive",)
 
     def __init__(self) -> None:
         self.alive = True
-        self._quiet, writer = os.pipe()
-        self._readable, ended = os.pipe()
-        os.close(ended)
-        weakref.finalize(self, _close_all, self._quiet, writer, self._readable)
 
     def cut(self) -> None:
         """Every connection on this line is dropped from now on."""
@@ -28,9 +24,13 @@ class Lifeline:
 
     def descriptor(self, *, readable: bool) -> int:
         """A descriptor for ``poll`` and ``select``: one that reads at once, or one that never does."""
-        return self._readable if readable else self._quiet
+        return _descriptors()[readable]
 
 
-def _close_all(*descriptors: int) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
+@cache
+def _descriptors() -> tuple[int, int]:
+    """The two that all connections of the process share, open from when one is first polled to its end."""
+    quiet, _writer = os.pipe()
+    at_its_end, writer = os.pipe()
+    os.close(writer)
+    return quiet, at_its_end

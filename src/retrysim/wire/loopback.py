@@ -22,10 +22,12 @@ from retrysim.fakes.response import Response
 from retrysim.wire.call_log import log_calls
 from retrysim.wire.conversation import Conversation
 from retrysim.wire.origin import Origin
-from retrysim.wire.reply import Ending, Reply
+from retrysim.wire.reply import Ending, WireReply
 from retrysim.wire.served import Served, host_asked_for
 
 _RECEIVED = 65_536
+#: The longest body that is taken, in bytes, and how long a connection may be idle, in seconds.
+LONGEST_BODY, IDLE_S = 16 * 1024 * 1024, 60
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -113,12 +115,14 @@ class _Connection(socketserver.BaseRequestHandler):
         self.server.connections.discard(self.request)
 
     def handle(self) -> None:
-        conversation = Conversation(Origin("http", "127.0.0.1", self.server.server_address[1]), self._answer)
+        origin = Origin("http", "127.0.0.1", self.server.server_address[1])
+        conversation = Conversation(origin, self._answer, longest_body=LONGEST_BODY)
+        self.request.settimeout(IDLE_S)
         try:
             while data := self.request.recv(_RECEIVED):
                 if not all(self._send(reply) for reply in conversation.receive(data)):
                     return
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             return
 
     def _answer(self, request: Request) -> Response:
@@ -126,7 +130,7 @@ class _Connection(socketserver.BaseRequestHandler):
         host = host_asked_for(fake, request.header("host"))
         return fake.handle(replace(request, host=host, client_ip=self.client_address[0]))
 
-    def _send(self, reply: Reply) -> bool:
+    def _send(self, reply: WireReply) -> bool:
         """Carry out one reply: is the connection still open?"""
         if reply.latency_ns and self.server.closing.wait(reply.latency_ns / SECOND):
             return False
@@ -134,6 +138,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self.request.sendall(reply.data)
         match reply.ending:
             case Ending.SILENT:
+                self.request.settimeout(None)
                 while self.request.recv(_RECEIVED):
                     pass  # until the client has had enough, or the server is stopped
             case Ending.RESET | Ending.REFUSED:

@@ -1,7 +1,7 @@
 """A client's socket whose other end is a handler: what is sent is answered in memory, what takes time is slept.
 
-It has the methods of ``socket.socket`` that HTTP clients call, and those of a TLS socket: only the encryption is
-left out.
+It has the methods of ``socket.socket``, and those of a TLS socket: only the encryption is left out. What few clients
+call is in ``socket_calls``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from retrysim.wire.broken import broken_pipe_error, refused_error
 from retrysim.wire.conversation import Conversation
 from retrysim.wire.inbox import Inbox, Pause
 from retrysim.wire.lifeline import Lifeline
+from retrysim.wire.line import Line
 from retrysim.wire.origin import Origin
 from retrysim.wire.reply import Ending
+from retrysim.wire.socket_calls import SocketCalls
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -28,11 +30,12 @@ _CLIENT_ADDRESS = ("127.0.0.1", 49152)
 _SERVER_IP = "127.0.0.1"
 
 
-class MemorySocket:
-    """One connection to one origin. Timeouts are seconds, as in ``socket.settimeout``; ``None`` waits for ever."""
+class MemorySocket(SocketCalls):
+    """One connection to one origin. Timeouts are seconds, as in ``socket.settimeout``; ``None`` waits forever."""
 
     __slots__ = (
-        "_closed", "_conversation", "_files", "_hang", "_inbox", "_lifeline", "_refused", "_timeout", "origin",
+        "_closed", "_conversation", "_files", "_hang", "_inbox", "_lifeline", "_line", "_refused", "_timeout",
+        "_unsent", "origin",
     )  # fmt: skip
 
     family = socket.AF_INET
@@ -44,6 +47,7 @@ class MemorySocket:
         *,
         conversation: Conversation,
         lifeline: Lifeline,
+        line: Line,
         hang: Callable[[Origin], NoReturn],
         timeout: float | None = None,
         refused: Callable[[], Exception] = refused_error,
@@ -51,6 +55,8 @@ class MemorySocket:
         self.origin = conversation.origin
         self._conversation = conversation
         self._lifeline = lifeline
+        self._line = line
+        self._unsent = b""  # while the line is silent
         self._hang = hang
         self._timeout = timeout
         self._refused = refused
@@ -61,12 +67,14 @@ class MemorySocket:
     @property
     def is_usable(self) -> bool:
         """Can a request still be sent: has neither side closed the connection?"""
-        return not self._closed and self._lifeline.alive and not self._inbox.is_over
+        return not self._closed and self._lifeline.alive and not self._line.cut and not self._inbox.is_over
 
     @property
     def is_readable(self) -> bool:
         """Would ``recv`` return at once: bytes, the end, or an error?"""
-        return not self._lifeline.alive or self._inbox.has_arrived
+        if not self._lifeline.alive or self._line.cut:
+            return True
+        return not self._line.silent and self._inbox.has_arrived
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         """Hand over bytes; the request that they complete is answered before this returns.
@@ -77,10 +85,16 @@ class MemorySocket:
             raise _bad_descriptor()
         if not self.is_usable:
             raise broken_pipe_error()
-        replies = self._conversation.receive(bytes(data))
+        self._unsent += bytes(data)
+        if not self._line.silent:
+            self._send()
+
+    def _send(self) -> None:
+        data, self._unsent = self._unsent, b""
+        replies = self._conversation.receive(data)
         if any(reply.ending is Ending.REFUSED for reply in replies):
             raise self._refused()
-        self._inbox.put(replies)
+        self._inbox.put(self._line.carried(replies))
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         self.sendall(data)
@@ -91,7 +105,8 @@ class MemorySocket:
 
         Raises ``TimeoutError`` when the timeout was slept, ``ConnectionResetError``, or what ``hang`` raises.
         """
-        if (pause := self.pause()) is not None:
+        waited = 0.0
+        while (pause := self.pause(waited)) is not None:
             if self._timeout == 0:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             if pause.seconds is None:
@@ -99,6 +114,7 @@ class MemorySocket:
             time.sleep(pause.seconds)
             if pause.timed_out:
                 raise self.timeout_error()
+            waited += pause.seconds
         return self.take(size)
 
     def recv_into(self, buffer: WriteableBuffer, size: int = 0, flags: int = 0) -> int:
@@ -107,14 +123,27 @@ class MemorySocket:
         view[: len(data)] = data
         return len(data)
 
-    def pause(self) -> Pause | None:
-        """The wait before ``take`` may be called: ``recv`` sleeps it, an asynchronous client has its own way."""
+    def pause(self, waited: float = 0.0) -> Pause | None:
+        """The next wait before ``take`` may be called, of a read that has ``waited`` some seconds already.
+
+        ``recv`` sleeps it, an asynchronous client has its own way.
+        """
         if self._closed and not self._files:
             raise _bad_descriptor()
-        return self._inbox.pause(self._timeout) if self._lifeline.alive else None
+        if not self._lifeline.alive or self._line.cut:
+            return None
+        left = None if self._timeout is None else max(0.0, self._timeout - waited)
+        if self._line.silent:
+            again = self._line.until_sent_again()
+            return Pause(again, timed_out=False) if left is None or again < left else Pause(left, timed_out=True)
+        if self._unsent:
+            self._send()
+        return self._inbox.pause(left)
 
     def take(self, size: int) -> bytes:
-        """What has arrived, up to ``size`` bytes."""
+        """What has arrived, up to ``size`` bytes. Raises the line's error when it is cut."""
+        if self._line.cut:
+            raise self._line.error()
         return self._inbox.read(size)
 
     def timeout_error(self) -> TimeoutError:
@@ -132,6 +161,7 @@ class MemorySocket:
 
     def close(self) -> None:
         self._closed = True
+        self._line.leave()
 
     def shutdown(self, how: int) -> None:
         """Nothing is left to be sent: every request is answered as soon as it is complete."""

@@ -1,4 +1,4 @@
-"""What the server's side puts on the line after a request: bytes, when, and what becomes of the connection then."""
+"""What the server's side puts on the line after a request: bytes, when, and what happens to the connection then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Ending(Enum):
-    """What becomes of a connection after a reply."""
+    """What happens to a connection after a reply."""
 
     OPEN = "open"  # it is kept alive for the next request
     CLOSED = "closed"  # the peer closes it: end of file
@@ -17,7 +17,7 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class WireReply:
     """``data`` arrives ``latency_ns`` after the request was sent; then the connection does what ``ending`` says."""
 
     data: bytes = b""

@@ -1,4 +1,4 @@
-"""A fake inside somebody's ``responses`` test: it answers beside the mocks that are there, and its limits count.
+"""A fake inside somebody's ``responses`` test: it answers alongside the mocks that are there, and its limits count.
 
 Latency, time-outs and broken connections are real; what ``responses`` itself does not do stays undone: it repeats a
 request for urllib3's ``Retry`` without waiting.
@@ -20,7 +20,7 @@ from urllib3.response import HTTPHeaderDict
 
 from retrysim.errors import FakeError
 from retrysim.wire.broken import refused_error
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.origin import Origin, origin_of_url
 from retrysim.wire.served import Served, finder
 
@@ -48,7 +48,7 @@ class _Mounted(responses.BaseResponse):  # type: ignore[misc, unused-ignore]  # 
         super().__init__("ANY", f"https://{fake.hosts[0]}/")
         self.fake = fake
         self._mock = mock
-        self._network = Network(finder([fake]))
+        self._network = Dialer(finder([fake]))
 
     def matches(self, request: Any) -> tuple[bool, str]:
         """Two mocks for one request are used one after the other; the fake is not one to be used up."""

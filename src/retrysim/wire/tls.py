@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,18 @@ def _can_wait(context: ssl.SSLContext) -> bool:
 def _is_pem(cafile: Any) -> bool:
     """Is it a file of certificates? Of anything else OpenSSL itself complains, at once and in its own words."""
     try:
-        with Path(os.fsdecode(cafile)).open("rb") as file:
-            return _BEGIN in file.read(_LOOKED_AT)
+        path = Path(os.fsdecode(cafile))
+        stat = path.stat()
+        return _begins_as_pem(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
     except (OSError, TypeError, ValueError):
         return False
+
+
+@lru_cache(64)
+def _begins_as_pem(path: Path, *_version: int) -> bool:
+    """Looked into once: a client that makes a context for each call names the same file each time."""
+    with path.open("rb") as file:
+        return _BEGIN in file.read(_LOOKED_AT)
 
 
 def _put_off(context: ssl.SSLContext, load: Callable[[ssl.SSLContext], None]) -> None:

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrysim.audit.chain import Spread
-from retrysim.audit.contest.heat import Contestant, Result, run
+from retrysim.audit.contest.run import Contestant, ContestRun, run
 from retrysim.audit.contest.waiting import ALL, named
-from retrysim.audit.contest.workload import Refusal, Workload
-from retrysim.audit.processes import cores, in_processes
+from retrysim.audit.contest.workload import RefusedCall, Workload
+from retrysim.audit.processes import in_processes
 from retrysim.audit.report import AppReport
 from retrysim.durations import SECOND, format_duration
+from retrysim.machine import cores
 
 #: How many different policies of the app's own tasks take part.
 _MOST_OWN = 5
 #: What a user's function is asked before anything is played.
-_TRIAL = Refusal(retries=0, reset_in=60.0, refused_before=0)
+_TRIAL = RefusedCall(retries=0, reset_in=60.0, refused_before=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,9 @@ class Standing:
 
     name: str
     own: bool
-    results: tuple[Result, ...]
+    results: tuple[ContestRun, ...]
 
-    def spread(self, figure: Callable[[Result], int]) -> Spread:
+    def spread(self, figure: Callable[[ContestRun], int]) -> Spread:
         return Spread.of([figure(result) for result in self.results])
 
     @property
@@ -113,7 +114,7 @@ def hold(
 ) -> Contest:
     """Play each policy with each seed, in as many processes."""
     heats = [(app, workload, contestant, seed) for contestant in those for seed in range(seeds)]
-    results: list[Result] = []
+    results: list[ContestRun] = []
     for result in in_processes(run, *zip(*heats, strict=True), jobs=jobs or cores()):
         results.append(result)
         if on_progress is not None:

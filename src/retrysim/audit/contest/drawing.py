@@ -30,7 +30,7 @@ def render(contest: Contest) -> RenderableType:
 
 
 def heading_of(contest: Contest) -> str:
-    """What was played, how often, and how figures are told."""
+    """What was played, how often, and how figures are written."""
     retries = "no end" if contest.workload.max_retries is None else contest.workload.max_retries
     seeds = "1 seed" if contest.seeds == 1 else f"{contest.seeds} seeds (median, least..most)"
     return f"{contest.workload}; max_retries={retries} but for tasks' own; {seeds}"

@@ -35,7 +35,7 @@ class _Figure:
 
     heading: str
     spread: Callable[[Standing], Spread]
-    told: Callable[[Standing], str]
+    label: Callable[[Standing], str]
     kind: str
     mark: int | None = None  # what is best, marked on each bar
 
@@ -60,16 +60,16 @@ def contest_svg(contest: Contest) -> str:
 def _figures(contest: Contest) -> list[_Figure]:
     optimum = contest.workload.optimum_ns
     return [
-        _Figure(heading="lost", spread=lambda one: one.lost, told=lambda one: spread_text(one.lost), kind="FAILURE"),
+        _Figure(heading="lost", spread=lambda one: one.lost, label=lambda one: spread_text(one.lost), kind="FAILURE"),
         _Figure(
             heading="drained",
             spread=lambda one: Spread.of([0]) if one.lost.least else one.drained,
-            told=lambda one: "never" if one.lost.least else shown(one.drained.median),
+            label=lambda one: "never" if one.lost.least else shown(one.drained.median),
             kind="served",
             mark=optimum,
         ),
-        _Figure(heading="refused", spread=lambda one: one.refused, told=_counted("refused"), kind="refused"),
-        _Figure(heading="most calls in 1s", spread=lambda one: one.peak, told=_counted("peak"), kind="queued"),
+        _Figure(heading="refused", spread=lambda one: one.refused, label=_counted("refused"), kind="refused"),
+        _Figure(heading="most calls in 1s", spread=lambda one: one.peak, label=_counted("peak"), kind="queued"),
     ]
 
 
@@ -136,7 +136,7 @@ def _calls(standing: Standing, horizon_ns: int, y: float, tallest: int) -> Itera
 def _bars(standing: Standing, contest: Contest, figures: list[_Figure], y: float) -> Iterator[str]:
     for index, figure in enumerate(figures):
         x, spread, scale = _left(index), figure.spread(standing), _FIGURE / figure.most(contest)
-        yield text(x, y + 14, figure.told(standing), "count")
+        yield text(x, y + 14, figure.label(standing), "count")
         yield rect(x, y + 20, _FIGURE, 8, "lane")
         if spread.median:
             yield rect(x, y + 20, max(_SEEN, spread.median * scale), 8, figure.kind)

@@ -11,11 +11,11 @@ from typing import Any
 
 from celery.utils.time import get_exponential_backoff_interval
 
-from retrysim.audit.contest.workload import Refusal, Workload
+from retrysim.audit.contest.workload import RefusedCall, Workload
 from retrysim.errors import InputError
 
 #: Seconds that a refused task waits.
-Wait = Callable[[Refusal, Workload], float]
+Wait = Callable[[RefusedCall, Workload], float]
 #: What Celery waits unless told (``Task.default_retry_delay``), and the longest of its backoffs.
 _FIXED = 180
 _LONGEST = 600
@@ -31,28 +31,28 @@ class Waiting:
     gated: bool = False
 
 
-def _exponential(refusal: Refusal, _workload: Workload) -> float:
+def _exponential(refusal: RefusedCall, _workload: Workload) -> float:
     return float(get_exponential_backoff_interval(1, refusal.retries, _LONGEST, full_jitter=False))
 
 
-def _full_jitter(refusal: Refusal, _workload: Workload) -> float:
+def _full_jitter(refusal: RefusedCall, _workload: Workload) -> float:
     return float(get_exponential_backoff_interval(1, refusal.retries, _LONGEST, full_jitter=True))
 
 
-def _equal_jitter(refusal: Refusal, workload: Workload) -> float:
+def _equal_jitter(refusal: RefusedCall, workload: Workload) -> float:
     half = _exponential(refusal, workload) / 2
     return half + random.uniform(0, half)
 
 
-def _at_reset(refusal: Refusal, _workload: Workload) -> float:
+def _at_reset(refusal: RefusedCall, _workload: Workload) -> float:
     return refusal.reset_in
 
 
-def _at_reset_with_jitter(refusal: Refusal, workload: Workload) -> float:
+def _at_reset_with_jitter(refusal: RefusedCall, workload: Workload) -> float:
     return refusal.reset_in + random.uniform(0, workload.limit.window_ns / 1e9)
 
 
-def _in_slots(refusal: Refusal, workload: Workload) -> float:
+def _in_slots(refusal: RefusedCall, workload: Workload) -> float:
     """The n-th refused call takes the n-th place after the reset: a counter that all workers share (Redis INCR)."""
     return refusal.reset_in + place(refusal.refused_before, workload)
 
@@ -109,13 +109,13 @@ def named(name: str) -> Waiting:
     return Waiting(name=name, wait=lambda refusal, _workload: _seconds(name, found, refusal), why="is your own")
 
 
-def _seconds(name: str, function: Any, refusal: Refusal) -> float:
+def _seconds(name: str, function: Any, refusal: RefusedCall) -> float:
     """What a function of the user's says to this refusal."""
     asked = f"--policy {name!r}: ({refusal.retries}, {refusal.reset_in:g})"
     try:
-        told = function(refusal.retries, refusal.reset_in)
+        waits_s = function(refusal.retries, refusal.reset_in)
     except Exception as error:
         raise InputError(f"{asked} raised {type(error).__name__}: {error}") from error
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told < float("inf"):
-        raise InputError(f"{asked} gave {told!r}: expected seconds, a number of at least 0")
-    return float(told)
+    if isinstance(waits_s, bool) or not isinstance(waits_s, int | float) or not 0 <= waits_s < float("inf"):
+        raise InputError(f"{asked} gave {waits_s!r}: expected seconds, a number of at least 0")
+    return float(waits_s)

@@ -40,7 +40,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RefusedCall:
     """What a task knows when its call was refused. ``refused_before`` counts the refused calls of all tasks."""
 
     retries: int
@@ -66,7 +66,7 @@ class LimitedApi:
         self._refused = 0
         self.calls: list[ApiCall] = []
 
-    def call(self, retries: int) -> Refusal | None:
+    def call(self, retries: int) -> RefusedCall | None:
         """``None`` when the call is served."""
         now_ns = self._clock.ns
         decision = self._limit.take("everybody", now_ns)
@@ -75,4 +75,4 @@ class LimitedApi:
             return None
         self._refused += 1
         reset_ns = now_ns if decision.retry_at_ns is None else decision.retry_at_ns
-        return Refusal(retries=retries, reset_in=(reset_ns - now_ns) / 1e9, refused_before=self._refused - 1)
+        return RefusedCall(retries=retries, reset_in=(reset_ns - now_ns) / 1e9, refused_before=self._refused - 1)

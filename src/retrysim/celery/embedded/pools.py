@@ -6,15 +6,15 @@ worker's semaphore, without one in front of the pool.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import celery.concurrency
 from celery.concurrency import base
 
-from retrysim.celery.embedded.hosts import Host, pool_process, thread
-from retrysim.celery.redis.pool import HubPool
+from retrysim.celery.pools.prefork_in_hub import HubPool
 from retrysim.celery.timer import Timer
-from retrysim.kernel import Environment
+from retrysim.kernel import Environment, Host, Role
 from retrysim.undo import UndoStack
 
 
@@ -25,9 +25,6 @@ class Prefork(HubPool):
     def worker_name(self) -> str:  # type: ignore[override]
         return str(self.options["initargs"][1])
 
-    def new_host(self) -> Host:
-        return pool_process(self.app)
-
 
 class Threads(Prefork):
     """Stands in for ``celery.concurrency.thread.TaskPool``."""
@@ -35,8 +32,10 @@ class Threads(Prefork):
     body_can_be_buffer = True
     signal_safe = False
 
-    def new_host(self) -> Host:
-        return thread(self.app)
+    def new_host(self, name: str, end: Callable[[int], None], pid: int, index: int) -> Host:
+        """A thread of the worker's process, which is the test's."""
+        test = self.environment.test
+        return Host(self.environment, name, role=Role.WORKER, end=test.end, parent=self.environment.host, pid=pid)
 
 
 _BY_NAME = {"prefork": Prefork, "processes": Prefork, "threads": Threads}

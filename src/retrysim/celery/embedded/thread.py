@@ -1,6 +1,7 @@
 """Stands in for ``threading.Thread`` in ``celery.contrib.testing.worker``: a worker's thread is a process of ours.
 
-That module starts a thread for ``worker.start`` and joins it at the end; all else in it is Celery's and runs unchanged.
+That module starts a thread for ``worker.start`` and joins it at the end; everything else in it is Celery's and runs
+unchanged.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from signal import SIG_DFL, SIGINT
 from types import ModuleType
 from typing import Any
 
 from celery.contrib.testing import worker as contrib
 from kombu.asynchronous import set_event_loop
 
-from retrysim.celery.embedded.hosts import EVENT_LOOP, SHOULD_STOP, SHOULD_TERMINATE, thread
+from retrysim.celery.embedded.state import EmbeddedState
 from retrysim.clock import grid_ns
-from retrysim.kernel import Condition, Environment
+from retrysim.kernel import Condition, Environment, Host, Role
 from retrysim.undo import UndoStack
 
 
@@ -24,22 +26,27 @@ class WorkerThread:
     """A thread as far as ``celery.contrib.testing.worker`` sees one."""
 
     environment: Environment
+    state: EmbeddedState
     wake_workers: Callable[[], None]
     _numbers = itertools.count(1)
 
     def __init__(self, target: Any, daemon: bool | None = None) -> None:
         self.name = f"worker thread {next(self._numbers)}"
         self._target: Callable[[], None] = target
-        self._host = thread(target.__self__.app)  # the target is a worker's method ``start``
+        test = self.environment.test
+        self._host = Host(self.environment, self.name, role=Role.WORKER, parent=test, end=test.end)
+        self._host.handlers[SIGINT] = SIG_DFL  # who interrupts this process, ends the tests
+        self.state.begin(self._host, target.__self__.app)  # the target is a worker's method ``start``
         self._alive = False
         self._ended = Condition(f"{self.name} to end")
 
     def start(self) -> None:
         """Begin; the event loop that was just made for this worker goes with it, for the next one to get its own."""
         self._alive = True
-        self._host.take_over(EVENT_LOOP)
+        self.state.hand_over(self._host, self.state.event_loop)
         set_event_loop(None)
-        self.environment.spawn(self._run, name=self.name, service=True, host=self._host)
+        self._host.main = self.environment.spawn(self._run, name=self.name, host=self._host)
+        self._host.main.serve()
 
     def _run(self) -> None:
         try:
@@ -54,8 +61,8 @@ class WorkerThread:
         return self._alive
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end. The flags that the test has set for that are for this worker, and it is told so at once."""
-        self._host.take_over(SHOULD_STOP, SHOULD_TERMINATE)
+        """Wait for its end. The flags that the test has set for that are this worker's, and it sees them at once."""
+        self.state.hand_over(self._host, *self.state.flags)
         self.wake_workers()
         if self._alive:
             self.environment.wait(self._ended, timeout_ns=None if timeout is None else grid_ns(timeout))
@@ -72,7 +79,9 @@ class _Threading(ModuleType):
         return getattr(threading, name)
 
 
-def virtual_worker_threads(undo: UndoStack, environment: Environment, wake_workers: Callable[[], None]) -> None:
+def virtual_worker_threads(
+    undo: UndoStack, environment: Environment, state: EmbeddedState, wake_workers: Callable[[], None]
+) -> None:
     """Let ``start_worker`` start its worker as a process of the simulation, until ``undo`` is unwound."""
-    bound = {"environment": environment, "wake_workers": staticmethod(wake_workers)}
+    bound = {"environment": environment, "state": state, "wake_workers": staticmethod(wake_workers)}
     undo.set_attribute(contrib, "threading", _Threading(type("WorkerThread", (WorkerThread,), bound)))

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from retrysim.celery.pools.gevent import TaskPool as GeventPool
 from retrysim.celery.pools.solo import TaskPool as SoloPool
 from retrysim.celery.pools.threads import TaskPool as ThreadsPool
+from retrysim.celery.shared_memory import SharedMemory
 from retrysim.errors import InputError, Unsupported
 from retrysim.kernel import Environment
 from retrysim.nearest import did_you_mean
@@ -26,10 +27,24 @@ class Pool:
     pool_class: Any
     may_use_hub: bool = True
 
-    def bound_to(self, environment: Environment, worker_name: str) -> Any:
-        """The class for one worker: Celery makes the instance, so what it needs is on the class."""
+    def bound_to(
+        self, environment: Environment, worker_name: str, *, isolated: bool = False, memory: SharedMemory | None = None
+    ) -> Any:
+        """The class for one worker: Celery makes the instance, so what it needs is on the class.
+
+        Raises ``InputError`` for a pool without processes that is to be ``isolated``.
+        """
+        if isolated and self.name != "prefork":
+            raise InputError(
+                f"isolated=True gives each pool process a process of the machine, and pool={self.name!r} has none: "
+                "use pool='prefork'"
+            )
         timer = type("Timer", (self.pool_class.Timer,), {"environment": environment})
-        own = {"environment": environment, "worker_name": worker_name, "Timer": timer}
+        own: dict[str, Any] = {"environment": environment, "worker_name": worker_name, "Timer": timer}
+        if isolated:
+            own["isolated"] = True
+        if self.name == "prefork":
+            own["memory"] = memory
         # `inspect stats` tells where the class is from; a worker of that kind says Celery's own module.
         module = {"threads": "thread"}.get(self.name, self.name)
         return type("TaskPool", (self.pool_class,), {**own, "__module__": f"celery.concurrency.{module}"})

@@ -57,7 +57,7 @@ class TaskPool(InlinePool, gevent.TaskPool):  # type: ignore[misc]
             except SystemExit as error:  # gevent's hub raises it in the main greenlet: a remote shutdown
                 self.environment.interrupt(main, error)
 
-        self.environment.spawn(run, name=f"{self.worker_name} pidbox", service=True)
+        self.environment.spawn(run, name=f"{self.worker_name} pidbox").serve()
         self.environment.sleep(0)  # it listens before the worker is ready: gevent switches at every I/O
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:

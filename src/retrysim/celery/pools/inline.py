@@ -33,11 +33,11 @@ class InlinePool(BasePool):  # type: ignore[misc]
             process = self.environment.current
             assert process is not None
             self.running.append(task_id)
-            served, process.service = process.service, False  # a body that waits for ever is a deadlock
+            process.begin_task()
             try:
                 return target(*args, **kwargs)
             finally:
-                process.service = served
+                process.end_task()
                 self.running.remove(task_id)
 
         return run

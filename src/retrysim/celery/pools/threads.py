@@ -59,7 +59,10 @@ class Executor:
             self._work.notify()
         elif len(self._threads) < self._max_workers:
             name = f"{self._name} thread {len(self._threads) + 1}"
-            self._threads.append(self._environment.spawn(self._run, name=name, service=True))
+            thread = self._environment.spawn(self._run, name=name, service=True)
+            thread.on_main_thread = False
+            thread.thread.name = f"ThreadPoolExecutor-0_{len(self._threads)}"
+            self._threads.append(thread)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -12,21 +12,27 @@ from celery.backends.redis import RedisBackend
 from celery.worker import components
 from kombu.transport import redis as kombu_redis
 
+from retrysim.celery.forked import share_judgement
+from retrysim.celery.hub.hub import Hub
+from retrysim.celery.hub.poller import HubPoller
+from retrysim.celery.hub.timer import HubTimer
+from retrysim.celery.pools.prefork_in_hub import HubPool
+from retrysim.celery.publishing import Judgement, forget
 from retrysim.celery.redis import contents
 from retrysim.celery.redis.connection import connection_class
 from retrysim.celery.redis.everywhere import serve_every_client
-from retrysim.celery.redis.hub import Hub
-from retrysim.celery.redis.poller import ConsumerPoller, HubPoller, Poller
-from retrysim.celery.redis.pool import HubPool
+from retrysim.celery.redis.expiry import expire_when_due
+from retrysim.celery.redis.poller import ConsumerPoller
 from retrysim.celery.redis.results import RedisResults, database_of
-from retrysim.celery.redis.server import Server
-from retrysim.celery.redis.timer import HubTimer
+from retrysim.celery.redis.server import RedisServer
 from retrysim.celery.redis.transport import transport_class
-from retrysim.celery.result_weather import ResultWeather
+from retrysim.celery.redis.visibility import Visibility
+from retrysim.celery.result_conditions import ResultConditions
 from retrysim.clock import time_of_day
-from retrysim.durations import SECOND
+from retrysim.durations import MILLISECOND, SECOND
 from retrysim.faults import Rules
-from retrysim.kernel import Environment
+from retrysim.kernel import Host, Role
+from retrysim.network import Network
 from retrysim.undo import UndoStack
 
 #: kombu's names for transports that end at a Redis.
@@ -36,18 +42,21 @@ _REDIS_TRANSPORTS = ("redis", "rediss", "sentinel")
 class RedisBroker:
     """``Simulation(broker="redis")``: kombu's Redis transport under Celery's event loop, as with prefork."""
 
-    name = "redis"
+    name = kind = "redis"
     pool = HubPool
+    boot_ns = 30 * MILLISECOND  # a redis-server 7.0 without data, killed and started: 16 to 42 ms
 
-    def __init__(self, environment: Environment, rules: Rules, weather: ResultWeather) -> None:
-        self.environment = environment
-        self.rules = rules
-        self.weather = weather
-        self.server = Server(environment)
-        self.network = self.server.network
+    def __init__(self, network: Network, rules: Rules, conditions: ResultConditions) -> None:
+        self.environment = network.environment
+        self.conditions = conditions
+        self.server = RedisServer(network)
+        self.network = self.server.route
         self.connection_class = connection_class(self.server)
         self.changed = _Hubs()
         self.routed: dict[str, list[str]] = {}
+        self.notes: list[str] = []
+        self.visibility = Visibility(self.environment, self.notes)
+        self.judgement = Judgement(rules, self.routed)
         self._channels: list[Any] = []
         self._given: dict[str, str] = {}
         self._keys: dict[contents.Keys, None] = {}
@@ -55,17 +64,22 @@ class RedisBroker:
 
     def connect(self, undo: UndoStack) -> None:
         """Put our poller, hub and timer where kombu and Celery look for theirs, until ``undo`` is unwound."""
-        undo.set_attribute(
-            kombu_redis, "poll", partial(ConsumerPoller, self.environment, self.server, self.changed.parked)
-        )
+        expire_when_due(undo)
+        undo.set_attribute(kombu_redis, "poll", partial(ConsumerPoller, self.server, self.changed.parked))
         undo.set_attribute(components, "_Hub", partial(Hub, make_poller=self._hub_poller))
         undo.set_attribute(components, "_Timer", partial(HubTimer, self.environment))
         undo.set_attribute(billiard.pool, "Lock", billiard.pool.Lock)  # the hub's step replaces it for good
+        _forget_the_first_lock(undo)
+        share_judgement(self.environment.faces, self.judgement)
+        self.environment.listeners.add(undo, died=self._drop)
         undo.then(self._close)
 
     def serve_every_client(self, undo: UndoStack) -> None:
         """Answer every client of redis-py in this process, whatever host it names, until ``undo`` is unwound."""
+        undo.then(self.server.end)
+        expire_when_due(undo)
         serve_every_client(undo, self.environment, self.connection_class)
+        _forget_the_first_lock(undo)
 
     # -- an app's settings ---------------------------------------------------------------------------------------------
 
@@ -85,7 +99,7 @@ class RedisBroker:
         if not isinstance(app.backend, RedisBackend):
             return None
         database = database_of(app.backend)
-        return partial(RedisResults, app, self.environment, self.connection_class, database, self.weather)
+        return partial(RedisResults, app, self.environment, self.connection_class, database, self.conditions)
 
     # -- who uses it ---------------------------------------------------------------------------------------------------
 
@@ -98,38 +112,47 @@ class RedisBroker:
     def opened(self, channel: Any) -> None:
         """A channel was opened."""
         self._channels.append(channel)
-        self._keys[contents.keys_of(channel)] = None
+        channel.keys = contents.keys_of(channel)
+        self._keys[channel.keys] = None
 
     def closed(self, channel: Any) -> None:
         """A channel was closed; kombu closes some twice."""
         if channel in self._channels:
             self._channels.remove(channel)
 
-    def drop(self, host: object) -> None:
-        """A worker is gone without a word: its connections break, and what it had unacked stays unacked."""
+    def _drop(self, host: Host) -> None:
+        """A host disappears: its connections break, and what it had unacked stays unacked."""
+        if host.role is Role.CHILD:  # its connections are those of its worker, as Celery's globals are
+            return
         for task_id in contents.given_and_unread(self.server, host):
-            self._given[task_id] = f"Redis had given its message to {host}, which was gone before it read it"
+            self._given[task_id] = f"Redis had given its message to {host.machine}, which was gone before it read it"
         for channel in [channel for channel in self._channels if channel.host is host]:
             self._abandon(channel)
-        self.server.drop(host)
+        self.server.route.drop(host)
         self.changed.notify_all()  # the hubs that live have something to wait for now: the next sweep
+
+    def stop(self, *, lose_data: bool) -> None:
+        """Redis keeps its keys, unless it has no persistence."""
+        if lose_data:
+            self.server.lose_data()
 
     def _abandon(self, channel: Any) -> None:
         self.closed(channel)
-        if channel._qos is not None:
-            channel._qos._on_collect.cancel()  # else kombu puts its messages back when it is collected, or at exit
+        forget(channel)
 
     def _close(self) -> None:
         for channel in tuple(self._channels):
             self._abandon(channel)
+        self.server.end()
 
     def _hub_poller(self, timer: HubTimer, has_work: Callable[[], bool]) -> HubPoller:
         poller = HubPoller(
-            self.environment,
-            self.server,
+            self.server.route.network,
             has_work=has_work,
             until_next_ns=timer.until_next_ns,
             keeps_alive=lambda: timer.awaits_one() or self._has_orphans(),
+            stands_for=lambda: None if self._has_orphans() else timer.first_one_shot_ns(),
+            timer=timer,
         )
         self.changed.pollers.append(poller)
         return poller
@@ -158,13 +181,19 @@ class RedisBroker:
         return any(True for _ in contents.orphans(self.server, self._keys, self._channels))
 
 
+def _forget_the_first_lock(undo: UndoStack) -> None:
+    """redis-py registers the scripts of all locks with the client of the first one, and keeps it by them."""
+    for script in ("lua_release", "lua_extend", "lua_reacquire"):
+        undo.set_attribute(redis.lock.Lock, script, None)
+
+
 class _Hubs:
     """All loops of the simulation, woken together when somebody has set a flag that they look at."""
 
     def __init__(self) -> None:
         self.pollers: list[HubPoller] = []
         #: those of loops without a hub, while they wait
-        self.parked: list[Poller] = []
+        self.parked: list[ConsumerPoller] = []
 
     def notify_all(self) -> None:
         for poller in (*self.pollers, *self.parked):
@@ -172,9 +201,10 @@ class _Hubs:
 
 
 def _broker_of(app: Any) -> tuple[int, dict[str, Any]]:
-    """The database and the transport options of an app whose broker is a Redis; 0 and none of any other."""
+    """The database and the transport options of an app; of another kind of broker, 0 and what Redis knows as well."""
     connection = app.connection_for_write()
     if connection.transport_cls not in _REDIS_TRANSPORTS:
-        return 0, {}
+        options = dict(app.conf.broker_transport_options or {})
+        return 0, {name: value for name, value in options.items() if name in kombu_redis.Channel.from_transport_options}
     database = str(connection.virtual_host).strip("/")
     return int(database) if database.isdigit() else 0, dict(app.conf.broker_transport_options)

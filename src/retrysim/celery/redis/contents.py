@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from retrysim.celery.redis.server import Server
+from retrysim.celery.redis.server import RedisServer
 from retrysim.clock import GRID_NS
 
 
@@ -36,7 +36,13 @@ def keys_of(channel: Any) -> Keys:
     )
 
 
-def queued(server: Server, keys: Iterable[Keys]) -> dict[str, list[str]]:
+def scores(server: RedisServer, keys: Keys, key: bytes) -> list[float]:
+    """The scores in a sorted set."""
+    index = server.dbs[keys.database].get(key)
+    return [] if index is None else [index.value[member] for member in index.value]
+
+
+def queued(server: RedisServer, keys: Iterable[Keys]) -> dict[str, list[str]]:
     """Queue → the ids of the tasks in it, next first: high priority before low."""
     waiting: dict[str, list[str]] = {}
     seen: set[tuple[int, bytes]] = set()
@@ -51,7 +57,7 @@ def queued(server: Server, keys: Iterable[Keys]) -> dict[str, list[str]]:
     return {queue: task_ids for queue, task_ids in waiting.items() if task_ids}
 
 
-def orphans(server: Server, keys: Iterable[Keys], channels: Iterable[Any]) -> Iterator[tuple[Keys, bytes]]:
+def orphans(server: RedisServer, keys: Iterable[Keys], channels: Iterable[Any]) -> Iterator[tuple[Keys, bytes]]:
     """The delivery tags of unacked messages that no open channel has: their worker is gone."""
     for place in keys:
         index = server.dbs[place.database].get(place.unacked_index)
@@ -60,23 +66,24 @@ def orphans(server: Server, keys: Iterable[Keys], channels: Iterable[Any]) -> It
             yield from ((place, tag) for tag in index.value if tag not in held)
 
 
-def given_and_unread(server: Server, host: object) -> Iterator[str]:
+def given_and_unread(server: RedisServer, host: object) -> Iterator[str]:
     """The ids of the tasks whose messages lie in the connections of a host, popped by its BRPOP and not yet read."""
-    for reply in server.unread(host):
+    unread = [reply for connection in server.route.of(lambda its: its is host) for reply in connection.unread]
+    for reply in unread:
         if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes):
             task_id = _task_id(_parsed(reply[1]))
             if task_id is not None:
                 yield task_id
 
 
-def task_id_of(server: Server, place: Keys, tag: bytes) -> str | None:
+def task_id_of(server: RedisServer, place: Keys, tag: bytes) -> str | None:
     """The id of the task in an unacked message."""
     messages = server.dbs[place.database].get(place.unacked)
     stored = None if messages is None else messages.value.get(tag)
     return None if stored is None else _task_id(json.loads(stored)[0])
 
 
-def delivered_ns(server: Server, place: Keys, tag: bytes) -> int:
+def delivered_ns(server: RedisServer, place: Keys, tag: bytes) -> int:
     """When an unacked message was delivered, in nanoseconds since the epoch."""
     score: float = server.dbs[place.database][place.unacked_index].value[tag]
     return round(score * 1e6) * GRID_NS

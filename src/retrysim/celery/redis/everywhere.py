@@ -16,7 +16,7 @@ from fakeredis import FakeRedisConnection
 
 from retrysim.celery.redis.connection import Connection
 from retrysim.celery.redis.results import result_consumer_class
-from retrysim.kernel import Environment
+from retrysim.kernel import Environment, Host
 from retrysim.undo import UndoStack
 
 
@@ -66,7 +66,7 @@ class _PoolsOfProcesses:
         return method
 
     def _enter(self, pool: Any) -> None:
-        owner = _process_of(self._environment)
+        owner = self._environment.host
         if pool not in self._pools:
             self._pools.add(pool)
             kept = vars(pool)[_KEPT] = _Kept(owner, dict(vars(pool)))
@@ -93,19 +93,10 @@ _KEPT = "_retrysim_kept"
 class _Kept:
     """Of a pool: who has put in what is in there now, what others have, and what there was before the simulation."""
 
-    def __init__(self, owner: object, before: dict[str, Any]) -> None:
+    def __init__(self, owner: Host, before: dict[str, Any]) -> None:
         self.owner = owner
         self.before = before
-        self.of_others: dict[object, dict[str, Any]] = {}
-
-
-def _process_of(environment: Environment) -> object:
-    """What would be a process of the operating system: a pool's child, or a worker; ``None`` is the test's own."""
-    current = environment.current if environment.owns_thread else None
-    if current is None:
-        return None
-    process = current.owner or current
-    return process.host if process.on_exit is None else process
+        self.of_others: dict[Host, dict[str, Any]] = {}
 
 
 def _put(pool: Any, contents: dict[str, Any]) -> None:

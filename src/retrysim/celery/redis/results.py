@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from celery.backends import redis as celery_redis
-from celery.backends.asynchronous import Drainer
 
+from retrysim.celery.drainer import Drainer
 from retrysim.celery.redis.connection import Connection
-from retrysim.celery.result_weather import ResultWeather, WeatheredBackend
+from retrysim.celery.result_conditions import ConditionedBackend, ResultConditions
 from retrysim.clock import grid_ns
-from retrysim.errors import Deadlock
 from retrysim.kernel import Condition, Environment
 
 
@@ -23,16 +20,28 @@ class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.drainer = _Drainer(self)
+        self.drainer = Drainer(self)
         self._awaited = "a result"
         self._nothing = Condition(self._awaited)
+
+    def cancel_for(self, task_id: str) -> None:
+        """Listen no more for a result; one that is collected after the simulation has nobody to tell."""
+        if not self.environment.over:
+            super().cancel_for(task_id)
 
     def _wait_for_pending(self, result: Any, **options: Any) -> Any:
         self._awaited = _name(result)
         return super()._wait_for_pending(result, **options)
 
-    def drain_events(self, timeout: float | None = None, *, for_ever: bool = False) -> None:
-        """Read one message, or wait ``timeout`` seconds for it. ``for_ever``: this will be repeated until it comes."""
+    def drain_events(self, timeout: float | None = None) -> None:
+        """Read one message, or wait ``timeout`` seconds for it."""
+        self._drain(timeout, for_ever=False)
+
+    def drain_for_ever(self, timeout: float | None = None) -> None:
+        """As ``drain_events``, which will be repeated until something comes; ``Deadlock`` if that can never be."""
+        self._drain(timeout, for_ever=True)
+
+    def _drain(self, timeout: float | None, *, for_ever: bool) -> None:
         if not self._readable():
             self._wait(timeout, for_ever)
         if self._readable():
@@ -40,7 +49,8 @@ class _ResultConsumer(celery_redis.ResultConsumer):  # type: ignore[misc]
 
     def _socket(self) -> Any:
         pubsub = self._pubsub
-        return getattr(pubsub.connection, "_sock", None) if pubsub is not None and pubsub.subscribed else None
+        sock = getattr(pubsub.connection, "_sock", None) if pubsub is not None and pubsub.subscribed else None
+        return None if sock is None else sock.connection
 
     def _readable(self) -> bool:
         sock = self._socket()
@@ -72,27 +82,7 @@ def result_consumer_class(environment: Environment) -> type[_ResultConsumer]:
     return type("ResultConsumer", (_ResultConsumer,), {"environment": environment})
 
 
-class _Drainer(Drainer):  # type: ignore[misc]
-    """Celery's, which looks around once a second. In between a result that can never come is a ``Deadlock``."""
-
-    def drain_events_until(
-        self,
-        p: Any,
-        timeout: float | None = None,
-        interval: float = 1,
-        on_interval: Callable[[], None] | None = None,
-        wait: Callable[..., None] | None = None,
-    ) -> Iterator[None]:
-        wait = wait or partial(self.result_consumer.drain_events, for_ever=timeout is None)
-        try:
-            yield from super().drain_events_until(p, timeout, interval, on_interval, wait)
-        except Deadlock:
-            if on_interval is not None:
-                on_interval()  # a parent that failed is the better reason
-            raise
-
-
-class RedisResults(WeatheredBackend, celery_redis.RedisBackend):  # type: ignore[misc]
+class RedisResults(ConditionedBackend, celery_redis.RedisBackend):  # type: ignore[misc]
     """Celery's Redis backend of one simulated process."""
 
     def __init__(
@@ -101,10 +91,10 @@ class RedisResults(WeatheredBackend, celery_redis.RedisBackend):  # type: ignore
         environment: Environment,
         connection_class: type[Connection],
         database: int,
-        weather: ResultWeather,
+        conditions: ResultConditions,
     ) -> None:
         self.ResultConsumer = result_consumer_class(environment)
-        self.weather = weather
+        self.conditions = conditions
         super().__init__(app=app, url=f"redis://simulation:6379/{database}")
         self.connparams["connection_class"] = connection_class
 

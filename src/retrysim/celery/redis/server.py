@@ -7,23 +7,18 @@ that asked for a changed key are served, who waits longest first; a timeout is a
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fakeredis import FakeServer
 from fakeredis._core import Database  # no public name; fakeredis >= 2.40
 
-from retrysim.celery.redis.network import Network
-from retrysim.celery.redis.ordered import OrderedSet
-from retrysim.clock import grid_ns
-from retrysim.kernel import Environment
-
-if TYPE_CHECKING:
-    from retrysim.celery.redis.sockets import Socket
+from retrysim.celery.redis.sockets import Blocked, Socket
+from retrysim.clock import VirtualClock
+from retrysim.kernel import Regular
+from retrysim.network import Connection, Network
+from retrysim.ordered import OrderedSet
 
 #: The version that it tells clients: the newest that the oldest supported kombu was made for.
 VERSION = (7, 4)
@@ -41,28 +36,47 @@ class _Database(Database):  # type: ignore[misc]
         super().notify_watch(key)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Blocked:
-    """A client that waits for an answer: how to try again, and what it is told when its time is up."""
+class _AskingAgain:
+    """The timeout of a client that would send the same command at once: it does not have to read that nothing came."""
 
-    socket: Socket
-    words: frozenset[bytes]
-    attempt: Callable[[], Any]
-    give_up: Callable[[], Any]
-    timeout_ns: int | None
-    deadline: Any = None
+    def __init__(self, client: Blocked, blocked: dict[Socket, Blocked], timeout_ns: int, clock: VirtualClock) -> None:
+        self._client = client
+        self._clock = clock
+        self._blocked = blocked
+        self._timeout_ns = timeout_ns
+
+    def pass_by(self) -> int | None:
+        """As who blocks now, it stands behind all others."""
+        client = self._client
+        if not client.asks_again():
+            return None
+        client.socket.asks_again(0)
+        del self._blocked[client.socket]
+        self._blocked[client.socket] = client
+        return self._blocked_until_ns() + self._timeout_ns
+
+    def _blocked_until_ns(self) -> int:
+        return int(self._client.deadline.ns)
+
+    def regular(self) -> Regular | None:
+        return Regular(period_ns=self._timeout_ns) if self._client.asks_again() else None
+
+    def move(self, ns: int) -> None:
+        """It has asked so much later."""
+        ago_ns = self._clock.ns - (self._blocked_until_ns() - self._timeout_ns)
+        self._client.socket.asks_again(ago_ns)
 
 
-class Server(FakeServer):  # type: ignore[misc]
+class RedisServer(FakeServer):  # type: ignore[misc]
     """One Redis server, reachable by ``connection_class`` only: there is no port."""
 
-    def __init__(self, environment: Environment) -> None:
+    name = "Redis"
+
+    def __init__(self, network: Network) -> None:
         super().__init__(version=VERSION)
-        # Celery unsubscribes where Python collects an ``AsyncResult``, and that may be inside another command.
+        # Celery unsubscribes when Python collects an ``AsyncResult``, which may be inside another command.
         self.lock: Any = threading.RLock()
-        self.environment = environment
-        # Celery unsubscribes from a result when Python collects it, which may be in the middle of another command.
-        self.lock = threading.RLock()
+        self.environment = network.environment
         #: what a command costs the test, which shares no clock with the workers in reality
         self.round_trip_ns = 0
         #: how long is under way what a client gets that waited for it: a worker its message, a subscriber what is new
@@ -75,22 +89,11 @@ class Server(FakeServer):  # type: ignore[misc]
         self.ssubscribers: dict[bytes, OrderedSet[Any]] = defaultdict(OrderedSet)
         self._blocked: dict[Socket, Blocked] = {}
         self._serving = False
-        self._file_numbers = itertools.count(1_000_000)  # like no real file's
-        self._by_fileno: dict[int, Socket] = {}
-        self.network = Network(environment, lambda: list(self._by_fileno.values()))
+        self.route = network.route_to(self)
 
-    # -- sockets -------------------------------------------------------------------------------------------------------
-
-    def enter(self, socket: Socket) -> int:
-        """A file number for a socket."""
-        number = next(self._file_numbers)
-        self._by_fileno[number] = socket
-        return number
-
-    def leave(self, socket: Socket) -> None:
-        """The connection is over."""
-        self._by_fileno.pop(socket.fileno(), None)
-        self._unblock(socket)
+    def accept(self, connection: Connection, _now_ns: int) -> Socket:
+        """A client without options: database 0."""
+        return Socket(self, connection)
 
     def lose_data(self) -> None:
         """Forget every key, as a server without persistence does when it is restarted."""
@@ -98,17 +101,12 @@ class Server(FakeServer):  # type: ignore[misc]
             for database in self.dbs.values():
                 database.clear()
 
-    def find_socket(self, fileno: int) -> Socket | None:
-        return self._by_fileno.get(fileno)
-
-    def unread(self, host: object) -> list[Any]:
-        """The replies to a host that it has not read."""
-        return [reply for socket in self._by_fileno.values() if socket.host is host for reply in socket.unread()]
-
-    def drop(self, host: object) -> None:
-        """A machine is gone: hang up on all its clients, and answer them nothing."""
-        for socket in [socket for socket in self._by_fileno.values() if socket.host is host]:
-            socket.lose_server()
+    def end(self) -> None:
+        """The simulation is over. A Lua interpreter and what Python has lent it keep each other alive: part them."""
+        self.route.end()
+        lua: Any = getattr(self, "_lua_runtime", None)
+        if lua is not None:
+            lua.execute("redis, cjson = nil, nil collectgarbage()")
 
     def let_the_answer_travel(self) -> None:
         """Let the world go on while a command of the test is under way; those of processes cost them nothing."""
@@ -126,6 +124,11 @@ class Server(FakeServer):  # type: ignore[misc]
         """Whether a client waits for the answer to a blocking command."""
         return socket in self._blocked
 
+    def asks_again(self, socket: Socket | None) -> bool:
+        """Whether a blocked client would ask the same again when its time is up."""
+        client = None if socket is None else self._blocked.get(socket)
+        return client is not None and client.asks_again()
+
     def until_timeout_ns(self, socket: Socket) -> int | None:
         """How long a blocked client will still wait at most; ``None`` if it is not blocked, or has no timeout."""
         client = self._blocked.get(socket)
@@ -140,13 +143,14 @@ class Server(FakeServer):  # type: ignore[misc]
             while self._changed:
                 changed = frozenset(self._changed)
                 self._changed.clear()
-                for client in [c for c in self._blocked.values() if not changed.isdisjoint(c.words)]:
-                    self._try(client)
+                for client in list(self._blocked.values()):
+                    if client.may_get(changed):
+                        self._try(client)
         finally:
             self._serving = False
 
     def _try(self, client: Blocked) -> None:
-        with self.lock:
+        with self.lock, self.environment.clock.right():
             answer = client.attempt()
         if answer is not None:
             self._answer(client, answer)
@@ -154,20 +158,17 @@ class Server(FakeServer):  # type: ignore[misc]
     def _start_timeout(self, client: Blocked) -> None:
         # A daemon event: that a poll comes back empty keeps no run alive. Who waits for it otherwise says so itself.
         if client.timeout_ns is not None:
+            beat = _AskingAgain(client, self._blocked, client.timeout_ns, self.environment.clock)
             due_ns = self.environment.clock.ns + client.timeout_ns
-            client.deadline = self.environment.schedule(due_ns, lambda: self._time_out(client), daemon=True)
+            client.deadline = self.environment.schedule(due_ns, lambda: self._time_out(client), daemon=True, beat=beat)
 
     def _time_out(self, client: Blocked) -> None:
-        if not client.socket.silent and client.socket.would_ask_again():
-            del self._blocked[client.socket]  # as who blocks now: behind all others
-            self.block(client)
-        else:
-            with self.lock:
-                answer = client.give_up()
-            self._answer(client, answer)
+        with self.lock:
+            answer = client.give_up()
+        self._answer(client, answer)
 
     def _answer(self, client: Blocked, answer: Any) -> None:
-        self._unblock(client.socket)
+        self.unblock(client.socket)
         if self.delivery_ns:
             due_ns = self.environment.clock.ns + self.delivery_ns
             self.environment.schedule(due_ns, lambda: self._deliver(client.socket, answer))
@@ -175,16 +176,12 @@ class Server(FakeServer):  # type: ignore[misc]
             self._deliver(client.socket, answer)
 
     def _deliver(self, socket: Socket, answer: Any) -> None:
-        socket.receive(answer)
+        socket.connection.send(answer)
         socket.resume()
         self.serve_blocked()
 
-    def _unblock(self, socket: Socket) -> None:
+    def unblock(self, socket: Socket) -> None:
+        """It waits for no answer any more."""
         client = self._blocked.pop(socket, None)
         if client is not None and client.deadline is not None:
             client.deadline.cancel()
-
-
-def timeout_ns(seconds: float | None) -> int | None:
-    """A timeout of a Redis command: 0 is none."""
-    return grid_ns(seconds) if seconds else None

@@ -1,184 +1,144 @@
-"""Stands in for a socket to Redis: fakeredis' own, whose replies wake those who wait for them in virtual time."""
+"""Stands in for a socket to Redis: fakeredis' own, whose commands and replies go over the simulated network."""
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
-from queue import SimpleQueue
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakeredis._helpers import NoResponse, SimpleError  # no public name; fakeredis >= 2.40
 from fakeredis._socket import FakeSocket
 
-from retrysim.celery.redis.ordered import OrderedSet
-from retrysim.celery.redis.server import Blocked, Server, timeout_ns
-from retrysim.kernel import Condition
+from retrysim.clock import grid_ns
+from retrysim.network import Connection
 
 if TYPE_CHECKING:
-    from retrysim.celery.redis.poller import Poller
-    from retrysim.kernel.schedule import Event
+    from retrysim.celery.redis.server import RedisServer
+
+
+#: Commands that wait for an element of any of some lists.
+_POPS = frozenset({b"BRPOP", b"BLPOP"})
 
 
 def _never() -> bool:
     return False
 
 
-class Socket(FakeSocket):  # type: ignore[misc]
-    """One client's end. ``host`` is the simulated process that opened it; ``None`` is the test."""
+def _nothing(_ago_ns: int) -> None: ...
 
-    def __init__(self, server: Server, **options: Any) -> None:
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Blocked:
+    """A client that waits for an answer: how to try again, and what it receives when its time is up."""
+
+    socket: Socket
+    command: bytes
+    words: frozenset[bytes]
+    attempt: Callable[[], Any]
+    give_up: Callable[[], Any]
+    timeout_ns: int | None
+    deadline: Any = None
+
+    def may_get(self, changed: frozenset[bytes]) -> bool:
+        """Whether to try again for these keys. Who pops from a list gets nothing of one that is gone again."""
+        wanted = changed & self.words
+        if self.command in _POPS:
+            return any(self.socket._db.get(key) is not None for key in wanted)
+        return bool(wanted)
+
+    def asks_again(self) -> bool:
+        """Whether it would ask the same at once if it learned that its time is up."""
+        return not self.socket.connection.silent and self.socket.would_ask_again()
+
+
+class _Replies:
+    """The queue that fakeredis' connection reads replies from: what has arrived."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._inbox = connection.inbox
+
+    def get(self) -> Any:
+        return self._inbox.popleft()
+
+    get_nowait = get
+
+    def empty(self) -> bool:
+        return not self._inbox
+
+
+class Socket(FakeSocket):  # type: ignore[misc]
+    """Both ends of one connection: what redis-py takes for its socket, and the server's record of the client."""
+
+    def __init__(self, server: RedisServer, connection: Connection, **options: Any) -> None:
+        self.connection = connection
         super().__init__(server, **options)
-        process = server.environment.current
-        self.host = None if process is None else process.host
-        self.responses: Any = SimpleQueue()
-        self.arrived = Condition("a reply from Redis")
-        self.pollers: OrderedSet[Poller] = OrderedSet()
+        self.responses: Any = _Replies(connection)
         #: asked when a blocking command's time is up: whether the client would send the same command at once
         self.would_ask_again: Callable[[], bool] = _never
+        #: told how many nanoseconds ago it counts as sent again
+        self.asks_again: Callable[[int], None] = _nothing
         #: seconds that a read waits at most, if somebody has set it on the socket itself
         self.timeout: float | None = None
-        self._arrivals = 0
         self._words: list[bytes] = []
-        self._broken = False
-        #: whether TCP has given up: what was sent was never acknowledged
-        self.timed_out = False
-        self._giving_up: Event | None = None
-        self._unsent: list[bytes] = []
-        self._undelivered: list[Any] = []
-        self._network = server.network
         self._in_command = False
-        self._fileno = server.enter(self)
 
-    @property
-    def silent(self) -> bool:
-        """Whether the network lets nothing pass."""
-        return self._network.silences(self.host)
+    # -- the client's end ----------------------------------------------------------------------------------------------
 
-    @property
-    def readable(self) -> bool:
-        """Whether a reply waits to be read, or the end of the connection."""
-        return self.timed_out or (not self.silent and (self.ended or not self._nothing_to_read))
+    def sendall(self, data: Any) -> None:
+        self.connection.send_to_server(data)
 
-    @property
-    def ended(self) -> bool:
-        """Whether the server has hung up and nothing is left to be read."""
-        return self._broken and not self.silent and self._nothing_to_read
+    def fileno(self) -> int:
+        return self.connection.file_number
 
-    @property
-    def _nothing_to_read(self) -> bool:
-        return self.responses is None or bool(self.responses.empty())
+    def settimeout(self, seconds: float | None) -> None:
+        """A limit to reads, which matters when the network is silent."""
+        self.timeout = seconds
 
-    def unread(self) -> list[Any]:
-        """The replies that nobody has read yet, which stay to be read."""
-        replies: list[Any] = list(self._undelivered)
-        for _ in range(0 if self.responses is None else self.responses.qsize()):
-            reply = self.responses.get()
-            self.responses.put(reply)
-            replies.append(reply)
-        return replies
+    def close(self) -> None:
+        server = self._server
+        if server is not None:
+            super().close()
+            self.connection.close()
+            server.unblock(self)
 
-    @property
-    def state(self) -> tuple[int, int]:
-        """Changes whenever something arrives or is read."""
-        return self._arrivals, 0 if self.responses is None else self.responses.qsize()
-
-    @property
-    def in_hub(self) -> bool:
-        """Whether a worker's hub waits for it just now."""
-        return any(poller.parked for poller in self.pollers)
+    # -- the server's end ----------------------------------------------------------------------------------------------
 
     @property
     def is_subscriber(self) -> bool:
         """Whether it listens to channels, and to nothing else."""
         return bool(self._pubsub)
 
+    def data_received(self, data: list[bytes] | bytes, _now_ns: int) -> None:
+        """A command by its fields, or bytes of the protocol: what comes while another one blocks has to wait."""
+        if type(data) is not list:
+            super().sendall(data)
+        elif self._paused or self._killed or not self._server.connected:
+            super().sendall(as_bytes(data))
+        else:
+            self._process_command(data)
+
+    def connection_lost(self, _now_ns: int) -> None:
+        server = self._server
+        if server is not None:
+            server.unblock(self)
+            with server.lock:
+                self.kill()
+
     def put_response(self, msg: Any) -> None:
         """A reply to its own command is there at once; what others send it takes its time."""
-        server = self._server
-        if self._in_command or server is None or not server.delivery_ns:
-            self.receive(msg)
-        else:
-            due_ns = server.environment.clock.ns + server.delivery_ns
-            server.environment.schedule(due_ns, lambda: self.receive(msg))
-
-    def receive(self, msg: Any) -> None:
-        """It has arrived, or waits for the network to let it pass."""
-        if self.silent:
-            self._undelivered.append(msg)
-        elif self.responses is not None:
-            self.responses.put(msg)
-            self._arrivals += 1
-            self._tell()
-
-    def sendall(self, data: Any) -> None:
-        if self._broken and not self.silent:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        if self.silent:
-            if not self._unsent:
-                self._giving_up = self._network.after_retransmissions(self._give_up)
-            self._unsent.append(data)
-        else:
-            super().sendall(data)
-
-    def _tell(self) -> None:
-        """Wake those who wait for this socket."""
-        self.arrived.notify_all()
-        for poller in self.pollers:
-            poller.arrived(self)
-
-    # -- what the network does to it -----------------------------------------------------------------------------------
-
-    def break_connection(self) -> None:
-        """The server hangs up; what it had answered can still be read."""
-        if self._server is not None and not self._broken:
-            self._arrivals += 1
-            self.lose_server()
-            self._tell()
-
-    def lose_server(self) -> None:
-        """From here on nothing comes from the server, and it knows the client no more."""
-        server = self._server
-        self._broken = True
-        server.leave(self)
-        with server.lock:
-            self.kill()
-
-    def _give_up(self) -> None:
-        self.timed_out = True
-        self._tell()
-
-    def catch_up(self) -> None:
-        """The silence is over: what was sent and answered meanwhile arrives."""
-        undelivered, self._undelivered = self._undelivered, []
-        for msg in undelivered:
-            self.receive(msg)
-        unsent, self._unsent = self._unsent, []
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-        for data in unsent if not self._broken else ():
-            self.sendall(data)
-        self._tell()
-
-    def close(self) -> None:
-        server = self._server
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-        super().close()
-        if server is not None:
-            server.leave(self)
-
-    def settimeout(self, seconds: float | None) -> None:
-        """A limit to reads, which matters when the network is silent."""
-        self.timeout = seconds
+        if self._server is not None:
+            self.connection.send(msg, delay_ns=0 if self._in_command else self._server.delivery_ns)
 
     def _process_command(self, fields: list[bytes]) -> None:
         server = self._server
         self._words = fields
         self._in_command = True
+        clock = server.environment.clock
+        skew_ns, clock.skew_ns = clock.skew_ns, 0  # the server has a clock of its own
         try:
             super()._process_command(fields)
         finally:
+            clock.skew_ns = skew_ns
             self._in_command = False
         server.serve_blocked()
 
@@ -202,13 +162,18 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self._server.block(
             Blocked(
                 socket=self,
+                command=self._words[0].upper(),
                 words=frozenset(self._words),
                 attempt=attempt,
                 give_up=lambda: self._decode_result(shaped(None)),
-                timeout_ns=timeout_ns(timeout),
+                timeout_ns=grid_ns(timeout) if timeout else None,
             )
         )
         return NoResponse()
+
+
+def as_bytes(fields: list[bytes]) -> bytes:
+    return b"*%d\r\n" % len(fields) + b"".join(b"$%d\r\n%s\r\n" % (len(field), field) for field in fields)
 
 
 def _as_it_is(result: Any) -> Any:

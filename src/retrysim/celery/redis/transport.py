@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
 
 from retrysim.celery.publishing import JudgedChannel
-from retrysim.celery.redis.ordered import OrderedSet
+from retrysim.celery.redis.idle import know_idle_calls
 from retrysim.durations import SECOND
+from retrysim.ordered import OrderedSet
 from retrysim.patches import monotonic_ns
 
 if TYPE_CHECKING:
@@ -21,18 +23,54 @@ if TYPE_CHECKING:
 
 #: kombu 5.7 looks each second whether a binding must be refreshed, which is due every 20 minutes. Nobody sees when.
 _BINDINGS_S = 10
+#: How much later a sweep comes at least than the instant that its timer names: epoll counts in milliseconds.
+_LATE_S = 0.001
+
+
+class _QoS(kombu_redis.QoS):  # type: ignore[misc]
+    """kombu's, in whose index no two messages were received at one instant: on a real server, none are.
+
+    What was received last is made visible first, then, where Redis orders ties by their random tags.
+    """
+
+    channel: _Channel
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        delivery = message.delivery_info
+        stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
+        with self.pipe_or_acquire() as pipe:
+            received_s = self.channel.broker.visibility.receive(
+                delivery_tag, (message.headers or {}).get("task", "a message")
+            )
+            pipe.zadd(self.unacked_index_key, {delivery_tag: received_s})
+            pipe.hset(self.unacked_key, delivery_tag, stored).execute()
+            super(kombu_redis.QoS, self).append(message, delivery_tag)
+
+    def _remove_from_indices(self, delivery_tag: str, pipe: Any = None) -> Any:
+        self.channel.broker.visibility.settle(delivery_tag)
+        return super()._remove_from_indices(delivery_tag, pipe)
+
+    def restore_by_tag(self, tag: str | bytes, client: Any = None, leftmost: bool = False) -> None:
+        if isinstance(tag, bytes):  # as Redis tells a sweep
+            self.channel.broker.visibility.sweep_takes(tag.decode(), self.channel.visibility_timeout)
+        super().restore_by_tag(tag, client, leftmost)
+
+    @property
+    def visibility_timeout(self) -> float:
+        """What a sweep goes by; a real one is so late that it takes all that was received at one instant."""
+        return float(self.channel.visibility_timeout) - _LATE_S
 
 
 class _Channel(JudgedChannel, kombu_redis.Channel):  # type: ignore[misc]
-    """A channel of the simulation; ``host`` is the simulated process that opened it, ``None`` is the test."""
+    """A channel of the simulation; ``host`` is the simulated process that opened it."""
 
+    QoS = _QoS
     broker: RedisBroker
     _synchronous: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        process = self.broker.environment.current
-        self.host = None if process is None else process.host
+        self.host = self.broker.environment.host.top
         self.active_fanout_queues: OrderedSet[str] = OrderedSet()
         self.auto_delete_queues: OrderedSet[str] = OrderedSet()
         self.broker.opened(self)
@@ -67,21 +105,25 @@ class _Channel(JudgedChannel, kombu_redis.Channel):  # type: ignore[misc]
     def _brpop_start(self, *timeout: float) -> None:
         super()._brpop_start(*timeout)
         self._asked_for = self.active_queues
-        self.client.connection._sock.would_ask_again = self._would_ask_again
+        socket = self.client.connection._sock
+        socket.would_ask_again, socket.asks_again = self._would_ask_again, self._ask_again
 
     def _would_ask_again(self) -> bool:
-        """Whether a hub would read "nothing" and send the same BRPOP at once; then it counts as sent now."""
-        if not self.client.connection._sock.in_hub or not self.qos.can_consume():
+        """Whether a hub would read "nothing" and send the same BRPOP at once."""
+        if not self._in_poll._sock.connection.in_hub or not self.qos.can_consume():
             return False
-        if self.active_queues != self._asked_for:
-            return False
-        self._brpop_sent_at = monotonic_ns(self.broker.environment.clock) / SECOND
-        self.client.connection.note_sign_of_life()
-        return True
+        return self.active_queues == self._asked_for
+
+    def _ask_again(self, ago_ns: int) -> None:
+        """It counts as sent so long ago."""
+        self._brpop_sent_at = (monotonic_ns(self.broker.environment.clock) - ago_ns) / SECOND
+        self._in_poll.note_sign_of_life(ago_ns)
 
 
 class _Transport(kombu_redis.Transport):  # type: ignore[misc]
     """kombu's Redis transport, in order."""
+
+    simulated = True  # nothing real is behind it
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,6 +137,7 @@ class _Transport(kombu_redis.Transport):  # type: ignore[misc]
             each_second.cancel()
             refresh = self.cycle.maybe_refresh_binding_expiry
             self.cycle._binding_expiry_tref = loop.call_repeatedly(_BINDINGS_S, refresh)
+        know_idle_calls(self.cycle, self.Channel.broker, loop.timer, loop.poller)
 
 
 def transport_class(broker: RedisBroker) -> type[_Transport]:
@@ -104,8 +147,7 @@ def transport_class(broker: RedisBroker) -> type[_Transport]:
         (_Channel,),
         {
             "broker": broker,
-            "rules": broker.rules,
-            "routed": broker.routed,
+            "judgement": broker.judgement,
             "environment": broker.environment,
             "connection_class": broker.connection_class,
             "connection_class_ssl": broker.connection_class,

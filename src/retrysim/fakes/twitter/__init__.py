@@ -41,7 +41,7 @@ class Twitter(Fake):
     it tells; ``extra_calls`` serves so many more calls than the limit tells.
 
     ``timeline``: tweets per user, or a mapping from user id or screen name to it; ``people``: followers, friends, ...
-    of every user. ``accounts``: keys and secrets of those who are let in, signatures are checked then; by default any
+    of every user. ``accounts``: keys and secrets of those who have access, signatures are checked then; by default any
     credentials will do. For the rest see ``Fake``.
 
     Raises ``FakeError`` for an unknown era, tier, limit or option, ``LimitError`` for a limit that is none.

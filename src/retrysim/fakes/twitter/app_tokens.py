@@ -9,7 +9,7 @@ import base64
 import binascii
 
 from retrysim.fakes.endpoint import Endpoint
-from retrysim.fakes.reply import Refusal, Reply
+from retrysim.fakes.reply import Refused, Reply
 from retrysim.fakes.seeded import hex_word
 from retrysim.fakes.twitter.bodies import error_reply, payload_reply, unable_to_verify
 from retrysim.fakes.visit import Visit
@@ -24,7 +24,7 @@ def token_endpoints() -> list[Endpoint]:
 def _give(visit: Visit) -> Reply:
     consumer_key = _consumer_key(visit)
     if visit.request.form.get("grant_type") != "client_credentials":
-        raise Refusal(error_reply(403, 170, "Missing required parameter: grant_type"))
+        raise Refused(error_reply(403, 170, "Missing required parameter: grant_type"))
     return payload_reply({"token_type": "bearer", "access_token": _bearer(consumer_key)})
 
 
@@ -38,9 +38,9 @@ def _consumer_key(visit: Visit) -> str:
     try:
         key, colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
-        raise Refusal(unable_to_verify()) from None
+        raise Refused(unable_to_verify()) from None
     if scheme.lower() != "basic" or not (key and colon and secret):
-        raise Refusal(unable_to_verify())
+        raise Refused(unable_to_verify())
     return key
 
 

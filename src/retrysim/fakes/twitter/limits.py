@@ -56,6 +56,11 @@ def limits_of(era: str, own: OwnLimits | None = None) -> list[LimitRow]:
     return _with_own(table[era], own or {})
 
 
+def eras() -> tuple[str, ...]:
+    """The eras that there are."""
+    return tuple(_table())
+
+
 @cache
 def _table() -> Mapping[str, tuple[LimitRow, ...]]:
     lines = (line for line in read_data("twitter_limits.csv").splitlines() if not line.startswith("#"))

@@ -59,6 +59,11 @@ def limits_of_tier(tier: str, own: OwnLimits | None = None) -> list[TierRow]:
     return rows
 
 
+def tiers() -> tuple[str, ...]:
+    """The tiers that there are."""
+    return tuple(_table())
+
+
 @cache
 def _table() -> Mapping[str, tuple[TierRow, ...]]:
     lines = (line for line in read_data("twitter_v2_limits.csv").splitlines() if not line.startswith("#"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retrysim.fakes.reply import Refusal
+from retrysim.fakes.reply import Refused
 from retrysim.fakes.twitter.bodies_v2 import usage_capped
 from retrysim.fakes.twitter.credentials import Credentials
 from retrysim.ratelimit.calendar_quota import CalendarQuota
@@ -22,7 +22,7 @@ class MonthlyCap:
     def check(self, credentials: Credentials, now_ns: int) -> None:
         """Ends a visit (429, ``UsageCapExceeded``) when nothing is left."""
         if not self._quota.check(_app(credentials), now_ns).remaining:
-            raise Refusal(usage_capped())
+            raise Refused(usage_capped())
 
     def count(self, credentials: Credentials | None, payload: object, now_ns: int) -> None:
         """Count the posts of an answer."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote
 
 from retrysim.durations import MINUTE, SECOND
 from retrysim.errors import FakeError
-from retrysim.fakes.reply import Refusal
+from retrysim.fakes.reply import Refused
 from retrysim.fakes.request import Request
 from retrysim.fakes.twitter import bodies
 from retrysim.fakes.twitter.credentials import Credentials
@@ -53,12 +53,12 @@ def door(accounts: Sequence[Mapping[str, str]]) -> Door:
             return
         account = users.get((credentials.consumer_key, credentials.token))
         if account is None or credentials.is_app:
-            raise Refusal(bodies.invalid_token())
+            raise Refused(bodies.invalid_token())
         oauth = dict(credentials.oauth)
         if not _is_signed(request, oauth, account):
-            raise Refusal(bodies.bad_signature())
+            raise Refused(bodies.bad_signature())
         if not _is_recent(oauth.get("oauth_timestamp", ""), now_ns):
-            raise Refusal(bodies.timestamp_out_of_bounds())
+            raise Refused(bodies.timestamp_out_of_bounds())
 
     return check
 

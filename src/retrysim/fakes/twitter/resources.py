@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from retrysim.durations import MILLISECOND
-from retrysim.fakes.reply import Malformed, Refusal, Reply
+from retrysim.fakes.reply import Malformed, Refused, Reply
 from retrysim.fakes.seeded import draw
 from retrysim.fakes.twitter.bodies import error_reply, missing_parameter, payload_reply
 from retrysim.fakes.twitter.credentials import credentials_of
@@ -52,7 +52,7 @@ def signing_user(visit: Visit) -> int:
     """The user who signed; a token that tells no id belongs to a user drawn from it."""
     credentials = credentials_of(visit.request)
     if credentials is None or credentials.is_app:
-        raise Refusal(missing_parameter("user_id"))
+        raise Refused(missing_parameter("user_id"))
     return credentials.user_id or draw("token", credentials.token) % 10**9 + 1
 
 
@@ -119,7 +119,7 @@ def _span(cursor: int, size: int, length: int) -> tuple[int, int]:
 def one_tweet(world: World, visit: Visit) -> Tweet:
     tweet_id = visit.integer("id", 0)
     if tweet_id <= 0:
-        raise Refusal(missing_parameter("id"))
+        raise Refused(missing_parameter("id"))
     return tweet_of(world.seed, tweet_id, draw(world.seed, "author", tweet_id) % 10**9 + 1)
 
 
@@ -150,7 +150,7 @@ def looked_up_users(world: World, visit: Visit) -> object:
     names = [name for name in visit.argument("screen_name").split(",") if name]
     ids = _numbers(visit, "user_id") + [id_of(name) for name in names]
     if not ids:
-        raise Refusal(error_reply(404, 17, "No user matches for specified terms."))
+        raise Refused(error_reply(404, 17, "No user matches for specified terms."))
     return [user(world.seed, i) for i in ids[:_MOST_LOOKED_UP]]
 
 
@@ -163,7 +163,7 @@ def found_tweets(world: World, visit: Visit) -> object:
     """``search/tweets``: 15 by default, at most 100; it may use every tweet of a seeded timeline."""
     query = visit.argument("q")
     if not query:
-        raise Refusal(error_reply(403, 25, "Query parameters are missing."))
+        raise Refused(error_reply(403, 25, "Query parameters are missing."))
     size = max(0, min(visit.integer("count", 15), 100))
     max_id = visit.integer("max_id", -1)
     length = world.tweets if isinstance(world.tweets, int) else max(world.tweets.values(), default=0)
@@ -196,11 +196,11 @@ def post(world: World, visit: Visit) -> Tweet:
     """``statuses/update``; the same text as the user's last one is a duplicate (403, code 187)."""
     text = visit.argument("status")
     if not text:
-        raise Refusal(missing_parameter("status"))
+        raise Refused(missing_parameter("status"))
     author = signing_user(visit)
     mine = [tweet for tweet in world.posted if _author_of(tweet) == author]
     if mine and mine[-1]["text"] == text:
-        raise Refusal(error_reply(403, 187, "Status is a duplicate."))
+        raise Refused(error_reply(403, 187, "Status is a duplicate."))
     tweet_id = (visit.now_ns // MILLISECOND - SNOWFLAKE_EPOCH_MS << 22) + len(world.posted)
     tweet = tweet_of(world.seed, tweet_id, author) | {"text": text, "retweet_count": 0, "favorite_count": 0}
     world.posted.append(tweet)

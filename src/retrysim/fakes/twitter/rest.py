@@ -13,7 +13,7 @@ from itertools import count
 from typing import Literal
 
 from retrysim.fakes.endpoint import Endpoint
-from retrysim.fakes.reply import Refusal, Reply
+from retrysim.fakes.reply import Refused, Reply
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.fakes.routing import Router, Routes
@@ -110,21 +110,21 @@ class RestVendor:
         credentials = credentials_of(request) if reply.status == 200 else None
         level = None if credentials is None else "read" if credentials.is_app else "read-write-directmessages"
         headers = answer_headers(reply, now_ns, number=next(self._numbers), access_level=level)
-        for told in counts:
-            if self._buckets[told.quota.bucket].kind == "read":
-                headers += limit_headers(told.decision, told.quota.name)
+        for one in counts:
+            if self._buckets[one.quota.bucket].kind == "read":
+                headers += limit_headers(one.decision, one.quota.name)
         return Response(status=reply.status, headers=headers + reply.headers, body=reply.body)
 
     def _credentials(self, visit: Visit, bucket: Bucket) -> Credentials:
         credentials = credentials_of(visit.request)
         if credentials is None:
-            raise Refusal(bodies.no_credentials())
+            raise Refused(bodies.no_credentials())
         if self._door is not None:
             self._door(visit.request, credentials, visit.now_ns)
         if self._closed and bucket.name not in _STILL_SERVED:
-            raise Refusal(bodies.access_level())
+            raise Refused(bodies.access_level())
         if credentials.is_app and bucket.app is None:
-            raise Refusal(bodies.app_has_no_access())
+            raise Refused(bodies.app_has_no_access())
         return credentials
 
     def _endpoints(self, rows: Iterable[LimitRow], world: World) -> Iterable[Endpoint]:

@@ -64,7 +64,7 @@ class Timeline:
 
 
 def tweet_of(seed: int, tweet_id: int, author: int) -> Tweet:
-    """The tweet with an id, as API v1.1 showed it; anything beside id, date and author is drawn from the seed."""
+    """The tweet with an id, as API v1.1 showed it; anything but id, date and author is drawn from the seed."""
     word = draw(seed, "tweet", tweet_id)
     return {
         "created_at": created_at(tweet_id),

@@ -13,7 +13,7 @@ from itertools import count
 from retrysim.durations import DAY, MINUTE
 from retrysim.fakes.dates import http_date
 from retrysim.fakes.endpoint import Endpoint, Function
-from retrysim.fakes.reply import Refusal, Reply
+from retrysim.fakes.reply import Refused, Reply
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.fakes.routing import Router, Routes
@@ -60,15 +60,15 @@ class V2Vendor:
     def quotas(self, visit: Visit) -> Sequence[Quota]:
         credentials = _credentials(visit.request)
         if credentials is None:
-            raise Refusal(bodies.unauthorized())
+            raise Refused(bodies.unauthorized())
         if self._door is not None:
             self._door(visit.request, credentials, visit.now_ns)
         bucket = self._buckets[visit.endpoint.bucket]
         if not bucket.row.is_in_tier:
-            raise Refusal(bodies.not_in_tier())
+            raise Refused(bodies.not_in_tier())
         quotas = bucket.quotas(credentials)
         if not quotas:
-            raise Refusal(bodies.wrong_kind_of_token(credentials.is_app))
+            raise Refused(bodies.wrong_kind_of_token(credentials.is_app))
         if self._cap is not None:
             self._cap.check(credentials, visit.now_ns)
         return quotas
@@ -86,7 +86,7 @@ class V2Vendor:
         return bodies.rate_limited()
 
     def told_ns(self, visit: Visit, refused: Count, counts: Sequence[Count]) -> int | None:
-        return told_ns([told for told in counts if not told.quota.hidden])
+        return told_ns([one for one in counts if not one.quota.hidden])
 
     def dress(self, reply: Reply, request: Request, counts: Sequence[Count], now_ns: int) -> Response:
         number = next(self._numbers)
@@ -100,12 +100,12 @@ class V2Vendor:
             ("content-length", str(len(reply.body))),
             ("x-transaction-id", hex_word(16, "transaction", number)),
         )
-        shown = [told for told in counts if not told.quota.hidden]
-        names = {told.quota.name for told in shown}
-        for told in shown:
-            headers += limit_headers(told.decision, told.quota.name)
-            if told is shown[0] and _WINDOW not in names:
-                headers += limit_headers(told.decision, _WINDOW)
+        shown = [one for one in counts if not one.quota.hidden]
+        names = {one.quota.name for one in shown}
+        for one in shown:
+            headers += limit_headers(one.decision, one.quota.name)
+            if one is shown[0] and _WINDOW not in names:
+                headers += limit_headers(one.decision, _WINDOW)
         return Response(status=reply.status, headers=headers + reply.headers, body=reply.body)
 
     def _endpoint(self, row: TierRow, world: World) -> Endpoint:
@@ -143,7 +143,7 @@ class _Bucket:
         return own + self._quotas(days, app, _APP_DAY) if own else []
 
     def _quotas(self, limits: Limits, identity: Identity, day_group: str) -> list[Quota]:
-        """One quota for each limit; beside a longer one, a limit by the second is shown in no header."""
+        """One quota for each limit; where there is a longer one, a limit by the second is shown in no header."""
         longest_ns = max((rate.window_ns for rate, _ in limits), default=0)
         return [
             Quota(

@@ -13,7 +13,7 @@
   const more = document.getElementById("more");
   const shown = document.getElementById("shown");
   const tip = document.getElementById("tip");
-  const view = { sort: "", down: false, only: "", matching: tasks, count: 0 };
+  const view = { sort: "", down: false, only: "", matching: [], count: 0 };
 
   const make = (tag, kind, text) => {
     const element = document.createElement(tag);
@@ -35,6 +35,14 @@
 
   const isChosen = (task) => !view.only || (view.only === "retried" ? task.retried : task.state === view.only);
 
+  // Until a column is chosen, the tasks that went wrong come first, and then those that did not end.
+  const URGENT = ["LOST", "FAILURE", "REJECTED", "REVOKED"];
+  const urgency = (task) => {
+    const position = URGENT.indexOf(task.state);
+    if (position >= 0) return position;
+    return task.state === "SUCCESS" || task.state === "IGNORED" ? URGENT.length + 1 : URGENT.length;
+  };
+
   const KEYS = {
     task: (task) => task.short + task.id, state: (task) => task.state, attempts: (task) => task.attempts,
     sent: (task) => task.sent ?? Infinity, took: (task) => task.took ?? Infinity,
@@ -49,6 +57,8 @@
         const one = key(a), two = key(b);
         return one < two ? -sign : one > two ? sign : a.index - b.index;
       });
+    } else {
+      found.sort((a, b) => urgency(a) - urgency(b) || a.index - b.index);
     }
     view.matching = found;
     view.count = 0;

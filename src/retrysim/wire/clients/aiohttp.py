@@ -7,12 +7,12 @@ from typing import Any
 
 from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.memory_transport import MemoryTransport
-from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin, make_origin
 
 
-def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
+def patch(module: ModuleType, network: Dialer, undo: UndoStack) -> None:
     """Patch ``aiohttp.connector``. A proxy is passed by."""
     connector = module.TCPConnector
     real_create, real_connect = connector._create_connection, connector.connect
@@ -26,8 +26,9 @@ def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
             error: Exception = module.ClientConnectorError(req.connection_key, refused_error())
             return error
 
+        line = network.line(_origin(req), refusal)
         protocol = self._factory()
-        protocol.connection_made(MemoryTransport(protocol, conversation, network.lifeline, refusal))
+        protocol.connection_made(MemoryTransport(protocol, conversation, network.lifeline, refusal, line))
         return protocol
 
     async def connect(self: Any, req: Any, traces: Any, timeout: Any) -> Any:
@@ -42,7 +43,7 @@ def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     undo.set_attribute(connector, "connect", connect)
 
 
-def _is_outdated(connection: Any, req: Any, network: Network) -> bool:
+def _is_outdated(connection: Any, req: Any, network: Dialer) -> bool:
     return not isinstance(connection.transport, MemoryTransport) and network.serves(_origin(req))
 
 

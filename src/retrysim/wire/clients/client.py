@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import Protocol
 
 from retrysim.undo import UndoStack
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 
 
 class Patch(Protocol):
     """Replaces, in one freshly or formerly imported module, what opens connections."""
 
-    def __call__(self, module: ModuleType, network: Network, undo: UndoStack) -> None: ...
+    def __call__(self, module: ModuleType, network: Dialer, undo: UndoStack) -> None: ...

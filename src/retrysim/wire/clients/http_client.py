@@ -14,8 +14,8 @@ from typing import Any
 
 from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.memory_socket import MemorySocket
-from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin, make_origin, origin_of_url
 
 #: A connection object of http.client, or of a library that builds on it (urllib3, httplib2).
@@ -29,7 +29,7 @@ def _refusal(connection: Connection) -> Exception:
     return refused_error()
 
 
-def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
+def patch(module: ModuleType, network: Dialer, undo: UndoStack) -> None:
     """Patch ``http.client``."""
     lead_connect(module.HTTPConnection, network, undo)
     lead_connect(module.HTTPSConnection, network, undo)
@@ -37,7 +37,7 @@ def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     undo.set_attribute(module.HTTPConnection, "putrequest", putrequest)
 
 
-def lead_connect(cls: Any, network: Network, undo: UndoStack) -> None:
+def lead_connect(cls: Any, network: Dialer, undo: UndoStack) -> None:
     """``connect`` of a class of connections: in memory if the origin is served, else as before."""
     real = cls.connect
 
@@ -48,7 +48,7 @@ def lead_connect(cls: Any, network: Network, undo: UndoStack) -> None:
     undo.set_attribute(cls, "connect", connect)
 
 
-def _putrequest(real: Callable[..., None], network: Network) -> Callable[..., None]:
+def _putrequest(real: Callable[..., None], network: Dialer) -> Callable[..., None]:
     def putrequest(self: Connection, method: str, url: str, *args: Any, **options: Any) -> None:
         redirect(self, url, network)
         real(self, method, url, *args, **options)
@@ -56,12 +56,12 @@ def _putrequest(real: Callable[..., None], network: Network) -> Callable[..., No
     return putrequest
 
 
-def dial(connection: Connection, network: Network, refusal: Refusal = _refusal) -> bool:
+def dial(connection: Connection, network: Dialer, refusal: Refusal = _refusal) -> bool:
     """Connect in memory if the connection's origin is served: was it?"""
     return _attach(connection, origin_of(connection), network, refusal)
 
 
-def redirect(connection: Connection, url: str, network: Network, refusal: Refusal = _refusal) -> None:
+def redirect(connection: Connection, url: str, network: Dialer, refusal: Refusal = _refusal) -> None:
     """Make sure that the request for ``url``, just before it is written, leaves through the right socket."""
     current = connection.sock
     if (target := origin_of_url(url)) is not None:
@@ -70,7 +70,7 @@ def redirect(connection: Connection, url: str, network: Network, refusal: Refusa
         current.close()
 
 
-def _lead_past_proxy(connection: Connection, target: Origin, network: Network, refusal: Refusal) -> None:
+def _lead_past_proxy(connection: Connection, target: Origin, network: Dialer, refusal: Refusal) -> None:
     """A proxy is sent whole URLs, of any origin, through one connection; those of served origins never get there."""
     current = connection.sock
     in_memory = isinstance(current, MemorySocket)
@@ -84,7 +84,7 @@ def _lead_past_proxy(connection: Connection, target: Origin, network: Network, r
         current.close()
 
 
-def _attach(connection: Connection, origin: Origin, network: Network, refusal: Refusal) -> bool:
+def _attach(connection: Connection, origin: Origin, network: Dialer, refusal: Refusal) -> bool:
     line = network.dial(origin, timeout=timeout_of(connection), refused=lambda: refusal(connection))
     if line is None:
         return False

@@ -12,13 +12,13 @@ from typing import Any
 
 from retrysim.undo import UndoStack
 from retrysim.wire.clients.httpcore_streams import AsyncBackend, NoEncryption, SyncBackend
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.origin import Origin, make_origin
 
 _POOLS = ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
 
 
-def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
+def patch(module: ModuleType, network: Dialer, undo: UndoStack) -> None:
     """Patch the pools of ``httpcore`` or ``httpcore2``, the synchronous and the asynchronous."""
     led = type("HTTPConnection", (module.HTTPConnection,), {})
     async_led = type("AsyncHTTPConnection", (module.AsyncHTTPConnection,), {})
@@ -30,7 +30,7 @@ def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
     _drop_outdated_async(module.AsyncConnectionPool, async_led, network, undo)
 
 
-def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, undo: UndoStack) -> None:
+def _lead_pool(pool: Any, led: Any, backend: Any, network: Dialer, undo: UndoStack) -> None:
     """``create_connection`` of a class of pools; the one for SOCKS has none where its dependency is missing.
 
     A pool on a Unix socket leads to no host, whatever its URLs say.
@@ -47,7 +47,7 @@ def _lead_pool(pool: Any, led: Any, backend: Any, network: Network, undo: UndoSt
     undo.set_attribute(pool, "create_connection", create_connection)
 
 
-def _drop_outdated(pool: Any, led: Any, network: Network, undo: UndoStack) -> None:
+def _drop_outdated(pool: Any, led: Any, network: Dialer, undo: UndoStack) -> None:
     real = pool.handle_request
 
     def handle_request(self: Any, request: Any) -> Any:
@@ -58,7 +58,7 @@ def _drop_outdated(pool: Any, led: Any, network: Network, undo: UndoStack) -> No
     undo.set_attribute(pool, "handle_request", handle_request)
 
 
-def _drop_outdated_async(pool: Any, led: Any, network: Network, undo: UndoStack) -> None:
+def _drop_outdated_async(pool: Any, led: Any, network: Dialer, undo: UndoStack) -> None:
     real = pool.handle_async_request
 
     async def handle_async_request(self: Any, request: Any) -> Any:
@@ -69,7 +69,7 @@ def _drop_outdated_async(pool: Any, led: Any, network: Network, undo: UndoStack)
     undo.set_attribute(pool, "handle_async_request", handle_async_request)
 
 
-def _outdated(pool: Any, origin: Any, led: Any, network: Network) -> list[Any]:
+def _outdated(pool: Any, origin: Any, led: Any, network: Dialer) -> list[Any]:
     """The pool's idle connections to a served origin that were opened before the installation."""
     return [
         connection

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any, Self
 
 from retrysim.wire.broken import refused_error
+from retrysim.wire.dialer import Dialer
 from retrysim.wire.memory_socket import MemorySocket
-from retrysim.wire.network import Network
 from retrysim.wire.origin import Origin
 
 
@@ -76,14 +76,24 @@ class _SyncStream(_Stream):
 
 
 class _AsyncStream(_Stream):
+    """It belongs to the event loop of asyncio that it was opened in: what it sends after that is closed arrives, and
+    the answer is never read (anyio 4 on CPython 3.11, a client that is kept across two ``asyncio.run``)."""
+
+    def __init__(self, module: ModuleType, sock: MemorySocket) -> None:
+        super().__init__(module, sock)
+        self._loop = None if _in_trio() else asyncio.get_running_loop()
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._loop is not None and self._loop.is_closed():
+            raise RuntimeError("Event loop is closed")
         with self._mapped(self._errors.ReadTimeout, self._errors.ReadError):
             self._socket.settimeout(timeout)
-            pause = self._socket.pause()
-            if pause is not None:
+            waited = 0.0
+            while (pause := self._socket.pause(waited)) is not None:
                 await _sleep(pause.seconds)
                 if pause.timed_out:
                     raise self._socket.timeout_error()
+                waited += pause.seconds or 0.0
             return self._socket.take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -100,19 +110,23 @@ class _AsyncStream(_Stream):
 
 async def _sleep(seconds: float | None) -> None:
     """Under asyncio or trio, whichever runs; ``None`` sleeps until it is cancelled."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        await trio.sleep(math.inf if seconds is None else seconds)
+    if _in_trio():
+        await sys.modules["trio"].sleep(math.inf if seconds is None else seconds)
     elif seconds is None:
         await asyncio.get_running_loop().create_future()
     else:
         await asyncio.sleep(seconds)
 
 
+def _in_trio() -> bool:
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
 class _Backend:
     """Opens streams to one origin, whatever address it is asked for."""
 
-    def __init__(self, module: ModuleType, network: Network, origin: Origin) -> None:
+    def __init__(self, module: ModuleType, network: Dialer, origin: Origin) -> None:
         self._module = module
         self._network = network
         self._origin = origin

@@ -6,10 +6,10 @@ from types import ModuleType
 
 from retrysim.undo import UndoStack
 from retrysim.wire.clients.http_client import lead_connect
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 
 
-def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
+def patch(module: ModuleType, network: Dialer, undo: UndoStack) -> None:
     """Patch ``httplib2``; a proxy that it would go through is passed by, because its connections name the origin."""
     lead_connect(module.HTTPConnectionWithTimeout, network, undo)
     lead_connect(module.HTTPSConnectionWithTimeout, network, undo)

@@ -9,10 +9,10 @@ from typing import Any
 from retrysim.undo import UndoStack
 from retrysim.wire.broken import refused_error
 from retrysim.wire.clients.http_client import Connection, dial, redirect
-from retrysim.wire.network import Network
+from retrysim.wire.dialer import Dialer
 
 
-def patch(module: ModuleType, network: Network, undo: UndoStack) -> None:
+def patch(module: ModuleType, network: Dialer, undo: UndoStack) -> None:
     """Patch ``urllib3.connection``."""
     plain, secure = module.HTTPConnection, module.HTTPSConnection
     real_plain, real_secure, real_putrequest = plain.connect, secure.connect, plain.putrequest

@@ -12,7 +12,7 @@ from retrysim import Simulation
 from retrysim.errors import UnservedHost
 
 UNSERVED = """\
-a task opens a real socket to locks.acme:6379
+a task connects to a real Redis at locks.acme:6379
   at tasks.py:104: if not lock.acquire(blocking=False):
   Let the simulated Redis answer: Simulation(redis=True), or let it be real: sim.allow("locks.acme:6379")"""
 

@@ -16,12 +16,12 @@ _DATABASES = {
 }
 DATABASES = {"default": _DATABASES[os.environ.get("SHOP_DATABASE", "memory")]}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["orders"]
+CELERY_RESULT_BACKEND = os.environ.get("SHOP_RESULTS", "redis://broker.acme:6379/1")
+INSTALLED_APPS = ["orders", *(["django_celery_results"] if CELERY_RESULT_BACKEND == "django-db" else [])]
 SECRET_KEY = "not one"
 USE_TZ = True
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache.acme:6379/2"}
 }
 CELERY_BROKER_URL = os.environ.get("SHOP_BROKER", "redis://broker.acme:6379/0")
-CELERY_RESULT_BACKEND = "redis://broker.acme:6379/1"
 CELERY_TASK_ACKS_LATE = True

@@ -1,0 +1,1 @@
+"""Tries faults, orders and latencies on a scenario, and says what its tasks survive: ``retrysim explore``."""

@@ -1,0 +1,33 @@
+"""``python -m retrysim.exploring.batch``: makes a batch of runs, given as JSON, and prints a line for each result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from retrysim.exploring.forks import Forks
+from retrysim.exploring.playing import hung, player_of
+from retrysim.exploring.subject import subject_of
+from retrysim.exploring.surroundings import surroundings_of
+from retrysim.exploring.trial import Trial, TrialResult, result_as_dict, trial_from_dict
+from retrysim.exploring.warm import warm_up
+from retrysim.project import project_around
+from retrysim.scenarios import items_of, loads
+
+
+def main() -> None:
+    payload = json.load(sys.stdin)
+    project = project_around(Path.cwd())
+    scenario = loads(payload["text"], file=payload["file"], project=project)
+    subject = subject_of(items_of(scenario), payload["item"], project)
+    warm_up(surroundings_of(subject).broker)
+    trials = [trial_from_dict(values) for values in payload["trials"]]
+    forks: Forks[Trial, TrialResult] = Forks(player_of(subject), jobs=1, on_hang=hung)
+    results = dict(forks.results(trials))
+    for index in range(len(trials)):
+        sys.stdout.write(json.dumps(result_as_dict(results[index])) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""How bad one run was for each task, compared with the run without a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from retrysim.durations import MINUTE
+from retrysim.exploring.trial import TaskFacts, TrialResult
+
+Worst = Literal["ok", "late", "twice", "failed", "lost", "hangs"]
+#: From harmless to bad.
+ORDER: tuple[Worst, ...] = ("ok", "late", "twice", "failed", "lost", "hangs")
+#: A task that settles later by less than this, beside what the fault itself lasted, is not late.
+LATE_NS = 5 * MINUTE
+#: How the reason begins why a task is lost that nobody sent.
+NEVER_SENT = "it was never sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harm:
+    """What one run did to one task. ``detail`` tells causes apart: a reason, an exception, an endpoint."""
+
+    label: str
+    task: str
+    worst: Worst
+    late_ns: int | None = None
+    times: int | None = None  # how often, for ``twice``
+    detail: str = ""
+    invariant: str = ""
+    endpoint: str = ""  # the call that never had its effect, though the task ends well
+
+    @property
+    def follows(self) -> bool:
+        """Whether it only follows from the loss of another task, which is a harm of its own."""
+        return self.detail.startswith(f"{NEVER_SENT}, for ")
+
+    @property
+    def badness(self) -> tuple[int, int]:
+        return ORDER.index(self.worst), self.late_ns or self.times or 0
+
+
+def harms_of(result: TrialResult, base: TrialResult, *, lasts_ns: int = 0) -> list[Harm]:
+    """Everything that is worse than in the run without a fault, the worst of each task.
+
+    ``lasts_ns`` is how long the faults lasted themselves.
+    """
+    found: dict[str, Harm] = {}
+    for harm in _all(result, base, lasts_ns):
+        known = found.get(harm.label)
+        if known is None or harm.badness > known.badness:
+            found[harm.label] = harm
+    return list(found.values())
+
+
+def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm]:
+    for label, facts in result.tasks.items():
+        before = base.tasks.get(label)
+        harm = _harm(label, facts, before, result, lasts_ns)
+        if harm is not None:
+            yield harm
+    missing = [label for label in base.tasks if label not in result.tasks]
+    for label in missing if len(missing) > result.unsent else ():  # whoever would have sent it did not come to that
+        yield Harm(label=label, task=base.tasks[label].name, worst="lost", detail=_never_sent(result))
+    yield from _broken(result)
+
+
+def _never_sent(result: TrialResult) -> str:
+    """Why nobody sent it: whoever would have is lost itself, if one is."""
+    lost = next((facts for facts in result.tasks.values() if facts.lost is not None), None)
+    if lost is None:
+        return NEVER_SENT
+    return f"{NEVER_SENT}, for {lost.name.rpartition('.')[2]} is lost: {lost.lost}"
+
+
+def _harm(label: str, facts: TaskFacts, before: TaskFacts | None, result: TrialResult, lasts_ns: int) -> Harm | None:
+    name = facts.name
+    settled_before = before is None or before.settled_ns is not None
+    if facts.settled_ns is None and settled_before:
+        if result.stuck is not None:
+            return Harm(label=label, task=name, worst="hangs", detail=result.stuck)
+        if facts.lost is not None:
+            return Harm(label=label, task=name, worst="lost", detail=facts.lost)
+        late_ns = result.end_ns - (facts.sent_ns if before is None else before.settled_ns or 0)
+        return Harm(label=label, task=name, worst="late", late_ns=late_ns, detail="it had not settled at the end")
+    if facts.state in ("FAILURE", "REJECTED", "REVOKED") and (before is None or before.state != facts.state):
+        return Harm(label=label, task=name, worst="failed", detail=facts.failure or facts.state)
+    return _again(label, facts, before) or _swallowed(label, facts, before) or _late(label, facts, before, lasts_ns)
+
+
+def _again(label: str, facts: TaskFacts, before: TaskFacts | None) -> Harm | None:
+    """More effects than without a fault. Of a task that calls nobody, the only effect that shows is its end."""
+    known: Mapping[str, int] = before.effects if before is not None else {}
+    for endpoint, count in facts.effects.items():
+        if count > known.get(endpoint, 0):
+            times = count if before is not None else count + 1
+            return Harm(label=label, task=facts.name, worst="twice", times=times, detail=endpoint)
+    silent = before is not None and not before.effects and not facts.effects and before.silent
+    if silent and before is not None and facts.successes > max(1, before.successes):
+        return Harm(label=label, task=facts.name, worst="twice", times=facts.successes, detail="")
+    return None
+
+
+def _swallowed(label: str, facts: TaskFacts, before: TaskFacts | None) -> Harm | None:
+    """It ends in SUCCESS, but what it is for was never done."""
+    for endpoint, count in before.effects.items() if before is not None and facts.state == "SUCCESS" else ():
+        if facts.effects.get(endpoint, 0) < count:
+            detail = f"it ends in SUCCESS, though {endpoint} has not had its effect"
+            return Harm(label=label, task=facts.name, worst="lost", detail=detail, endpoint=endpoint)
+    return None
+
+
+def _late(label: str, facts: TaskFacts, before: TaskFacts | None, lasts_ns: int) -> Harm | None:
+    if before is None or before.settled_ns is None or facts.settled_ns is None:
+        return None
+    late_ns = facts.settled_ns - before.settled_ns
+    return Harm(label=label, task=facts.name, worst="late", late_ns=late_ns) if late_ns > LATE_NS + lasts_ns else None
+
+
+def _broken(result: TrialResult) -> Iterator[Harm]:
+    """What the scenario asks for itself, and does not hold."""
+    for invariant, label, text in result.broken:
+        name = invariant.partition("(")[0]
+        facts = result.tasks.get(label or "")
+        yield Harm(
+            label=label or invariant,
+            task=facts.name if facts else "",
+            worst="twice" if name in ("effects_happen_once", "no_two_attempts_overlap") else "failed",
+            detail=text,
+            invariant=invariant,
+        )

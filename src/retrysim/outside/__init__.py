@@ -1,0 +1,21 @@
+"""What stands outside of a simulation: databases, brokers and Redis servers that nobody allowed.
+
+A connection to one of them is refused where it is opened, in the driver, so it makes no difference who opens it: a
+task, the test, a program, a thread, or the import of the app.
+"""
+
+from retrysim.outside.address import TEST_DATABASE, Address, permit_for
+from retrysim.outside.barrier import Barrier, allow_in_the_project
+from retrysim.outside.imports import nothing_real
+from retrysim.outside.install import SERVERS, stand_between
+
+__all__ = [
+    "SERVERS",
+    "TEST_DATABASE",
+    "Address",
+    "Barrier",
+    "allow_in_the_project",
+    "nothing_real",
+    "permit_for",
+    "stand_between",
+]

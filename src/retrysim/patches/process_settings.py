@@ -1,0 +1,133 @@
+"""Guards what a simulated process changes of its own process: here that one plays the simulation, and runs the tests.
+
+What can be put back is changed, and put back with the end of the simulation. What cannot be is left out, and said once.
+What gives up rights is refused: to go on with them would look as if it had worked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retrysim.errors import Unsupported
+from retrysim.kernel import Host
+from retrysim.patches.places import call_site
+from retrysim.patches.reality import Reality
+from retrysim.patches.stand_ins import StandIns
+from retrysim.undo import UndoStack
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+#: Name -> what it returns where it is left out.
+_LEFT_OUT: dict[str, Callable[..., Any]] = {
+    "nice": lambda increment: os.getpriority(os.PRIO_PROCESS, 0) + increment,
+    "setpriority": lambda *_: None,
+    "setsid": os.getpid,
+    "setpgid": lambda *_: None,
+    "setpgrp": lambda: None,
+    "sched_setaffinity": lambda *_: None,
+    "sched_setscheduler": lambda *_: None,
+    "sched_setparam": lambda *_: None,
+}
+_REFUSED = (
+    "setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups",
+    "initgroups", "chroot", "unshare", "setns",
+)  # fmt: skip
+
+
+def keep_the_settings_of_this_process(
+    stand_ins: StandIns, reality: Reality, put_back_by: UndoStack | None = None
+) -> None:
+    """Let nothing stay of what simulated processes change of working directory, masks, limits, rank and rights.
+
+    What can be put back is, when ``put_back_by`` is closed; by default with the stand-ins.
+    """
+    for name, answer in _LEFT_OUT.items():
+        if hasattr(os, name):
+            stand_ins.put(os, name, reality.instead_of(getattr(os, name), partial(_leave_out, reality, name, answer)))
+    for name in _REFUSED:
+        if hasattr(os, name):
+            stand_ins.put(os, name, reality.instead_of(getattr(os, name), partial(_refuse, reality, name)))
+    kept = _Kept(stand_ins.undo if put_back_by is None else put_back_by)
+    for name, ours in (("chdir", kept.chdir), ("fchdir", kept.chdir), ("umask", kept.umask)):
+        if hasattr(os, name):
+            real = getattr(os, name)
+            stand_ins.put(os, name, reality.instead_of(real, partial(ours, real)))
+    if resource is not None:
+        limit = partial(kept.setrlimit, reality, resource.setrlimit)
+        stand_ins.put(resource, "setrlimit", reality.instead_of(resource.setrlimit, limit))
+        if hasattr(resource, "prlimit"):
+            of_any = partial(kept.prlimit, reality, resource.setrlimit, resource.prlimit)
+            stand_ins.put(resource, "prlimit", reality.instead_of(resource.prlimit, of_any))
+
+
+def _leave_out(reality: Reality, name: str, answer: Callable[..., Any], _process: Host, *args: Any) -> Any:
+    reality.note(f"os.{name} is left out: simulated processes run in one process of the machine, the test's")
+    return answer(*args)
+
+
+def _refuse(reality: Reality, name: str, _process: Host, *_args: Any) -> None:
+    raise Unsupported(
+        f"{reality.who} calls os.{name}, which would change the rights of the process that runs the test\n"
+        f"  at {call_site()}\n  Leave it out where the code is tested"
+    )
+
+
+class _Kept:
+    """What was there before it was changed first."""
+
+    def __init__(self, undo: UndoStack) -> None:
+        self._undo = undo
+        self._known: set[Any] = set()
+
+    def _put_back(self, what: Any, undo: Callable[[], object]) -> None:
+        if what not in self._known:
+            self._known.add(what)
+            self._undo.then(partial(self._known.discard, what))
+            self._undo.then(undo)
+
+    def chdir(self, real: Callable[[Any], None], _process: Host, path: Any) -> None:
+        before = Path.cwd()
+        real(path)
+        self._put_back("directory", partial(os.chdir, before))
+
+    def umask(self, real: Callable[[int], int], _process: Host, mask: int, /) -> int:
+        before = real(mask)
+        self._put_back("umask", partial(real, before))
+        return before
+
+    def setrlimit(
+        self, reality: Reality, real: Callable[..., None], _process: Host, which: int, limits: tuple[int, int], /
+    ) -> None:
+        """The soft limit, which can be raised again; a hard one stays as it is."""
+        soft, hard = resource.getrlimit(which)
+        if which == resource.RLIMIT_CPU:
+            reality.note("resource.RLIMIT_CPU is left out: the processor time of the whole test would count")
+            return
+        real(which, (limits[0], hard))
+        self._put_back(which, partial(real, which, (soft, hard)))
+
+    def prlimit(
+        self,
+        reality: Reality,
+        set_own: Callable[..., None],
+        real: Callable[..., tuple[int, int]],
+        process: Host,
+        pid: int,
+        which: int,
+        limits: tuple[int, int] | None = None,
+        /,
+    ) -> tuple[int, int]:
+        """Those of another process of the machine are asked for only: what is done to it, nobody puts back."""
+        before = real(pid, which)
+        if limits is not None and pid in (0, os.getpid()):
+            self.setrlimit(reality, set_own, process, which, limits)
+        elif limits is not None:
+            reality.note("resource.prlimit of another process is left out")
+        return before

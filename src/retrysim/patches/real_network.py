@@ -1,0 +1,126 @@
+"""Guards what leads out of the simulation by the network: connections, datagrams, look-ups of names; in C, by grpc."""
+
+from __future__ import annotations
+
+import os
+import socket
+from types import ModuleType
+from typing import Any
+
+from retrysim.errors import UnservedHost
+from retrysim.patches.audit_events import guard_events
+from retrysim.patches.import_watch import in_each_module
+from retrysim.patches.names import is_numeric, simulated_names
+from retrysim.patches.places import call_site, module_of_caller
+from retrysim.patches.reality import DATABASE_DRIVERS, Reality
+from retrysim.patches.stand_ins import StandIns
+from retrysim.undo import UndoStack
+
+
+def guard_the_network(stand_ins: StandIns, reality: Reality) -> None:
+    """Let simulated processes reach only what is allowed."""
+    guard = _Guard(reality)
+    simulated_names(stand_ins, reality)
+    guard_events(
+        stand_ins.undo,
+        {
+            "socket.connect": guard.reaches,
+            "socket.sendto": guard.reaches,
+            "socket.sendmsg": guard.reaches,
+            "socket.getaddrinfo": guard.looks_up,
+            "socket.gethostbyname": guard.looks_up,
+            "socket.gethostbyaddr": guard.looks_up_address,
+            "socket.getnameinfo": lambda sockaddr: guard.looks_up_address(sockaddr[0]),
+        },
+    )
+    _guard_grpc(stand_ins.undo, guard)
+
+
+class _Guard:
+    """Decides for one simulation."""
+
+    def __init__(self, reality: Reality) -> None:
+        self._reality = reality
+
+    def reaches(self, sock: Any, address: Any) -> None:
+        """A connection, or a datagram, to an address."""
+        if not address or not self._reality.inside:
+            return
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            if address[:2] not in self._reality.addresses:
+                self.check_host(address[0], address[1])
+                self._reality.addresses.add(address[:2])
+        elif sock.family == getattr(socket, "AF_UNIX", None):
+            self.check_host(os.fsdecode(address), None)
+            self._reality.addresses.add(address)
+
+    def looks_up(self, host: Any, port: Any = None, *_more: Any) -> None:
+        """A name, unless it is an address or this machine's own."""
+        name = host.decode() if isinstance(host, bytes) else host
+        if not self._reality.inside or not name or is_numeric(name):
+            return
+        if port is not None or name != "localhost":
+            self.check_host(name, port)
+
+    def looks_up_address(self, host: Any) -> None:
+        if self._reality.inside:
+            self.check_host(host, None)
+
+    def check_host(self, host: Any, port: Any) -> None:
+        """Raise ``UnservedHost`` for a host that is not allowed."""
+        reality = self._reality
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        full = name if port is None else f"{name}:{port}"
+        caller = module_of_caller().partition(".")[0]
+        if caller in DATABASE_DRIVERS or reality.permits(name, full):
+            return
+        served = reality.host_at(name)
+        at = f" (the address of {served}, which is served to HTTP clients, not to a socket)" if served else ""
+        is_redis = caller == "redis"
+        instead = "Let the simulated Redis answer: Simulation(redis=True)" if is_redis else "Serve the host by a fake"
+        raise reality.refusal(
+            UnservedHost(
+                f"{reality.who} opens a real socket to {full}{at}\n  at {call_site()}\n"
+                f'  {instead}, or let it be real: sim.allow("{full}")'
+            )
+        )
+
+    def check_target(self, target: Any) -> None:
+        """A channel's target: ``dns:///db:443``, ``unix:/run/x.sock``, ``db:443``."""
+        text = target.decode() if isinstance(target, bytes) else str(target)
+        if text.startswith("unix"):
+            self.check_host(text.partition(":")[2], None)
+            return
+        host, _, port = text.rpartition("/")[2].removeprefix("ipv4:").removeprefix("dns:").rpartition(":")
+        self.check_host(host or port, port if host else None)
+
+
+#: The modules of grpc whose classes connect, and the methods by which they do.
+_CALLS = {
+    "grpc._channel": ("__call__", "with_call", "future", "subscribe"),
+    "grpc.aio._channel": ("__call__", "get_state", "__init__"),
+}
+
+
+def _guard_grpc(undo: UndoStack, guard: _Guard) -> None:
+    """Its core is in C, and opens a connection of its own when the first procedure is called."""
+
+    def patch(module: ModuleType) -> None:
+        for kind in [value for value in vars(module).values() if isinstance(value, type)]:
+            if kind.__module__ == module.__name__ and kind.__name__.endswith(("MultiCallable", "Channel")):
+                for method in _CALLS[module.__name__]:
+                    if method in vars(kind) and (method != "__init__" or kind.__name__ == "Channel"):
+                        undo.set_attribute(kind, method, _guarded_call(guard, vars(kind)[method]))
+
+    in_each_module(undo, _CALLS, patch)
+
+
+def _guarded_call(guard: _Guard, real: Any) -> Any:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if guard._reality.inside:
+            channel = getattr(self, "_channel", None)  # none, of one that is being made: its target comes first
+            target = args[0] if channel is None else channel.target
+            guard.check_target(target() if callable(target) else target)
+        return real(self, *args, **kwargs)
+
+    return call

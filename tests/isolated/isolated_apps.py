@@ -1,0 +1,156 @@
+"""An app whose tasks keep something in the memory of their process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import signal
+import threading
+import time
+import warnings
+from pathlib import Path
+
+from celery import Celery
+from celery.utils.log import get_task_logger
+
+app = Celery("isolated.apps", broker="memory://", backend="cache+memory://")
+logger = get_task_logger(__name__)
+counted = 0
+here = threading.local()
+
+
+@app.task
+def count():
+    """How often this process has been called."""
+    global counted
+    counted += 1
+    time.sleep(1)
+    return counted
+
+
+@app.task
+def who():
+    time.sleep(1)
+    return os.getpid()
+
+
+@app.task
+def main_thread():
+    main = threading.main_thread()
+    return main.name, main.ident == threading.get_ident(), main is threading.current_thread()
+
+
+@app.task
+def draw():
+    time.sleep(1)
+    return random.random()
+
+
+@app.task
+def speak():
+    print("printed in a child")  # noqa: T201
+    logger.warning("logged in a child")
+    warnings.warn("warned of in a child", UserWarning, stacklevel=1)
+
+
+@app.task
+def raise_it():
+    assert counted == "never", "an assertion in a child"
+
+
+@app.task
+def end_by(number):
+    time.sleep(1)
+    os.kill(os.getpid(), number)
+    time.sleep(1)
+
+
+@app.task
+def leave(code):
+    os._exit(code)
+
+
+@app.task
+def crash():
+    import ctypes
+    import faulthandler
+
+    faulthandler.disable()  # pytest's would write a page about it to the terminal
+    ctypes.string_at(0)
+
+
+@app.task(bind=True, max_retries=2)
+def try_again(self):
+    if self.request.retries < 1:
+        raise self.retry(countdown=60)
+    return counted
+
+
+@app.task
+def stay(seconds):
+    time.sleep(seconds)
+    return signal.getsignal(signal.SIGTERM) is not None
+
+
+@app.task
+def work_in_threads():
+    done = []
+
+    def work(seconds):
+        time.sleep(seconds)
+        done.append(seconds)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (3, 1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+@app.task
+def grow(megabytes):
+    """Ask for more memory than this process may have."""
+    import resource
+
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (megabytes << 19), resource.RLIM_INFINITY))
+    return len(bytearray(megabytes << 20))
+
+
+@app.task
+def break_here():
+    breakpoint()
+
+
+@app.task
+def compute():
+    while True:
+        pass
+
+
+locks = []
+
+
+@app.task
+def hold(seconds):
+    began = time.monotonic()
+    with locks[0]:
+        waited = time.monotonic() - began
+        time.sleep(seconds)
+    return round(waited)
+
+
+@app.task
+def wait_for_a_thread():
+    thread = threading.Thread(target=queue.Queue().get, name="endless")
+    thread.start()
+    thread.join()
+
+
+def forks():
+    """The processes that this one has forked and not reaped; not those that run another program."""
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    lines = {pid: Path("/proc", pid, "cmdline").read_bytes() for pid in children}
+    return [pid for pid, line in lines.items() if line in (b"", Path("/proc/self/cmdline").read_bytes())]

@@ -1,0 +1,312 @@
+"""What the differential judge found: each a case in which the simulated server once differed from a real one."""
+
+import amqp
+import pytest
+from simulated_connection import World, drain
+
+from retrysim.rabbitmq.exchanges import topic_matches
+
+QUORUM = {"x-queue-type": "quorum"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "matches"),
+    [
+        ("", "", True),
+        ("#", "", True),
+        ("*", "", False),
+        ("a.#", "a", True),
+        ("a.#.b", "a.b", True),
+        ("a.#.b", "a.x.y.b", True),
+        ("*.b", "a.b", True),
+        ("*.b", "b", False),
+        ("#.#", "a", True),
+        ("a", "a.b", False),
+    ],
+)
+def test_topic_matches_words(pattern, key, matches):
+    assert topic_matches(pattern, key) is matches
+
+
+def test_consumer_that_does_not_acknowledge_waits_while_its_channel_is_full():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    for queue in ("full", "free"):
+        channel.queue_declare(queue, auto_delete=False)
+    got = []
+    channel.basic_qos(0, 1, True)
+    channel.basic_consume("full", callback=lambda message: got.append(message.body))
+    channel.basic_consume("free", no_ack=True, callback=lambda message: got.append(message.body))
+
+    channel.basic_publish(amqp.Message("1"), routing_key="full")
+    channel.basic_publish(amqp.Message("2"), routing_key="free")
+    drain(connection)
+
+    assert got == ["1"]
+
+
+def test_lower_priorities_do_not_expire_while_a_higher_one_waits():
+    world = World("3.10")
+    channel = world.connect().channel()
+    channel.queue_declare("q", auto_delete=False, arguments={"x-max-priority": 4})
+    channel.basic_publish(amqp.Message("low", expiration="100"), routing_key="q")
+    channel.basic_publish(amqp.Message("high", priority=3), routing_key="q")
+
+    world.pass_ms(200)
+    assert channel.queue_declare("q", passive=True).message_count == 2
+
+    assert channel.basic_get("q", no_ack=True).body == "high"
+    assert channel.basic_get("q") is None
+
+
+def test_queue_is_deleted_after_the_answer_so_that_the_own_consumer_is_cancelled_then():
+    connection = World().connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False)
+    channel.basic_consume("q", consumer_tag="c", callback=print)
+
+    assert channel.queue_delete("q") == 0
+    with pytest.raises(amqp.ConsumerCancelled):
+        drain(connection)
+
+
+def test_no_channel_of_a_connection_gets_what_another_one_of_it_returns_at_its_end():
+    world = World()
+    connection = world.connect()
+    first, second = connection.channel(), connection.channel()
+    first.queue_declare("q", durable=True, auto_delete=False)
+    first.basic_publish(amqp.Message("x"), routing_key="q")
+    first.basic_get("q")
+    got = []
+    second.basic_consume("q", callback=got.append)
+
+    connection.close()
+
+    assert got == []
+    assert world.server.host("/").queues["q"].messages_ready == 1
+
+
+@pytest.mark.parametrize("flag", ["if_unused", "if_empty"])
+def test_quorum_queue_cannot_be_deleted_under_a_condition(flag):
+    channel = World("3.10").connect().channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+
+    with pytest.raises(amqp.exceptions.AMQPNotImplementedError) as refused:
+        channel.queue_delete("q", **{flag: True})
+
+    assert refused.value.reply_text == (
+        "NOT_IMPLEMENTED - cannot delete queue 'q' in vhost '/'. queue.delete operations with "
+        f"{flag.replace('_', '-')} flag set are not supported by quorum queues"
+    )
+
+
+def test_quorum_queue_lets_an_exclusive_consumer_beside_others_and_counts_who_fetched():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+    channel.basic_get("q")
+
+    channel.basic_consume("q", callback=print)
+    channel.basic_consume("q", exclusive=True, callback=print)
+
+    assert channel.queue_declare("q", passive=True).consumer_count == 3
+
+
+def test_binding_that_there_is_not_can_be_taken_off_a_locked_queue():
+    world = World("3.10")
+    world.connect().channel().queue_declare("q", exclusive=True)
+
+    other = world.connect().channel()
+    other.queue_unbind("q", "amq.topic", "a")
+
+    assert other.is_open
+
+
+def test_queue_with_a_single_active_consumer_takes_no_exclusive_one():
+    channel = World("3.10").connect().channel()
+    channel.queue_declare("q", auto_delete=False, arguments={"x-single-active-consumer": True})
+
+    with pytest.raises(amqp.AccessRefused) as refused:
+        channel.basic_consume("q", exclusive=True)
+
+    assert refused.value.reply_text == "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use"
+
+
+def test_expired_message_that_is_put_before_others_is_not_noticed_at_once():
+    channel = World("3.10").connect().channel()
+    channel.queue_declare("q", auto_delete=False, arguments={"x-max-priority": 4})
+    channel.basic_publish(amqp.Message("low"), routing_key="q")
+
+    channel.basic_publish(amqp.Message("high", priority=3, expiration="0"), routing_key="q")
+
+    assert channel.queue_declare("q", passive=True).message_count == 2
+    assert channel.basic_get("q", no_ack=True).body == "low"
+
+
+def test_fetched_messages_count_towards_the_limit_of_a_channel_if_they_were_there_first():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", auto_delete=False)
+    for number in range(4):
+        channel.basic_publish(amqp.Message(str(number)), routing_key="q")
+    channel.basic_get("q")
+    got = []
+
+    channel.basic_qos(0, 2, True)
+    channel.basic_get("q")
+    channel.basic_consume("q", callback=lambda message: got.append(message.body))
+    drain(connection)
+
+    assert got == ["2"]
+
+
+def dead_letter_queue(channel, name="dead"):
+    """An exchange ``dlx`` and the queue behind it."""
+    channel.exchange_declare("dlx", "fanout", auto_delete=False)
+    channel.queue_declare(name, auto_delete=False)
+    channel.queue_bind(name, "dlx")
+
+
+def test_quorum_queue_counts_what_expires_after_a_get_among_what_is_left():
+    world = World("3.10")
+    channel = world.connect().channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    for body, expiration in (("first", None), ("second", "100"), ("third", None)):
+        channel.basic_publish(amqp.Message(body, **({"expiration": expiration} if expiration else {})), routing_key="q")
+    world.pass_ms(200)
+
+    assert channel.basic_get("q", no_ack=True).delivery_info["message_count"] == 2
+    assert channel.queue_declare("q", passive=True).message_count == 1
+
+
+@pytest.mark.parametrize(("first", "redelivered"), [("q", True), ("dead", False)])
+def test_dead_letter_may_reach_a_consumer_that_is_on_its_way_out(first, redelivered):
+    world = World("3.10")
+    world.server.order_of_ends = lambda queues: sorted(queues, key=lambda queue: queue.name != first)
+    connection = world.connect()
+    channel = connection.channel()
+    dead_letter_queue(channel)
+    arguments = {"x-message-ttl": 100, "x-dead-letter-exchange": "dlx"}
+    channel.queue_declare("q", auto_delete=False, arguments=arguments)
+    for queue in ("q", "dead"):
+        channel.basic_consume(queue, callback=print)
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+    world.pass_ms(200)
+
+    connection.close()
+
+    assert world.connect().channel().basic_get("dead").delivery_info["redelivered"] is redelivered
+
+
+def test_qos_without_global_ends_the_limit_of_the_channel():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", auto_delete=False)
+    got = []
+    channel.basic_qos(0, 1, True)
+    channel.basic_consume("q", callback=lambda message: got.append(message.body))
+    for body in "12":
+        channel.basic_publish(amqp.Message(body), routing_key="q")
+
+    channel.basic_qos(0, 1, False)
+    drain(connection)
+
+    assert got == ["1", "2"]
+
+
+def test_message_is_in_all_its_queues_before_what_one_of_them_drops_for_it_arrives():
+    channel = World("3.10").connect().channel()
+    channel.exchange_declare("x", "fanout", auto_delete=False)
+    channel.queue_declare("q", auto_delete=False, arguments={"x-max-length": 1, "x-dead-letter-exchange": "dlx"})
+    channel.queue_bind("q", "x")
+    dead_letter_queue(channel)
+    channel.queue_bind("dead", "x")
+    channel.basic_publish(amqp.Message("old"), routing_key="q")
+
+    channel.basic_publish(amqp.Message("new"), "x")
+
+    assert [channel.basic_get("dead").body for _ in range(2)] == ["new", "old"]
+
+
+def test_consumer_of_a_quorum_queue_is_not_limited_with_its_channel():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    got = []
+    channel.basic_consume("q", callback=lambda message: got.append(message.body))
+    channel.basic_qos(0, 1, True)
+
+    for body in "12":
+        channel.basic_publish(amqp.Message(body), routing_key="q")
+    drain(connection)
+
+    assert got == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "redelivered"),
+    [
+        (lambda channel, tag: channel.basic_reject(tag, False), True),
+        (lambda channel, tag: channel.send_method((60, 120), "Lbb", (tag, False, False)), False),
+    ],
+    ids=["reject", "nack"],
+)
+def test_dead_letter_keeps_its_failed_deliveries_on_4_3(refuse, redelivered):
+    channel = World("4.3").connect().channel()
+    dead_letter_queue(channel)
+    channel.queue_declare("q", auto_delete=False, arguments={"x-dead-letter-exchange": "dlx"})
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+
+    refuse(channel, channel.basic_get("q").delivery_tag)
+
+    assert channel.basic_get("dead").delivery_info["redelivered"] is redelivered
+
+
+def test_dead_letter_that_is_handed_over_at_once_is_not_told_to_be_redelivered_on_4_3():
+    connection = World("4.3").connect()
+    channel = connection.channel()
+    dead_letter_queue(channel)
+    channel.queue_declare("q", auto_delete=False, arguments={"x-dead-letter-exchange": "dlx"})
+    got = []
+    channel.basic_consume("dead", callback=got.append)
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+
+    channel.basic_reject(channel.basic_get("q").delivery_tag, False)
+    drain(connection)
+
+    assert [message.delivery_info["redelivered"] for message in got] == [False]
+
+
+def test_dead_letter_in_a_quorum_queue_counts_its_failed_deliveries_on_4_3():
+    channel = World("4.3").connect().channel()
+    channel.exchange_declare("dlx", "fanout", auto_delete=False)
+    channel.queue_declare("dead", durable=True, auto_delete=False, arguments=QUORUM)
+    channel.queue_bind("dead", "dlx")
+    channel.queue_declare("q", auto_delete=False, arguments={"x-dead-letter-exchange": "dlx"})
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+
+    channel.basic_reject(channel.basic_get("q").delivery_tag, False)
+
+    headers = channel.basic_get("dead").headers
+    assert (headers["x-delivery-count"], headers["x-acquired-count"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("version", "dead"), [("4.0", []), ("4.3", ["low", "lower"])])
+def test_first_message_of_each_priority_expires_in_a_quorum_queue_of_4_3(version, dead):
+    world = World(version)
+    channel = world.connect().channel()
+    channel.queue_declare("dead", durable=True, auto_delete=False)
+    arguments = QUORUM | {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=arguments)
+    channel.basic_publish(amqp.Message("returned"), routing_key="q")
+    channel.basic_reject(channel.basic_get("q").delivery_tag, requeue=True)
+    channel.basic_publish(amqp.Message("low", priority=1, expiration="100"), routing_key="q")
+    channel.basic_publish(amqp.Message("lower", priority=0, expiration="100"), routing_key="q")
+    channel.basic_publish(amqp.Message("kept", priority=0), routing_key="q")
+    channel.basic_publish(amqp.Message("behind it", priority=0, expiration="100"), routing_key="q")
+
+    world.pass_ms(200)
+
+    assert channel.queue_declare("q", passive=True).message_count == 5 - len(dead)
+    assert [channel.basic_get("dead").body for _ in dead] == dead
