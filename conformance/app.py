@@ -1,5 +1,6 @@
 """Tasks that do what Celery's manual says one can do: what becomes of them is the same on a real worker, or a bug."""
 
+import json
 import os
 import sys
 import threading
@@ -30,6 +31,19 @@ if os.environ.get("TOPICS"):
         Queue("celery", news, routing_key="news.#"),
         Queue("sport", news, routing_key="news.sport.#"),
     ]
+if os.environ.get("QUORUM"):
+    tasks = Exchange("tasks", type="topic")  # native delayed delivery skips direct exchanges
+    app.conf.task_queues = [Queue("celery", tasks, routing_key="celery", queue_arguments={"x-queue-type": "quorum"})]
+if os.environ.get("QUEUE_ARGUMENTS"):
+    _dead = Exchange("dead", type="fanout")
+    app.conf.task_queues = [
+        Queue("celery", queue_arguments=json.loads(os.environ["QUEUE_ARGUMENTS"])),
+        Queue("dead", _dead),
+    ]
+if os.environ.get("ALTERNATE"):
+    _unrouted = Exchange("unrouted", type="fanout")
+    _main = Exchange("celery", type="direct", arguments={"alternate-exchange": "unrouted"})
+    app.conf.task_queues = [Queue("celery", _main, routing_key="celery"), Queue("unrouted", _unrouted)]
 
 
 @app.task
@@ -270,7 +284,7 @@ def expect_stamp_after(self, retries):
 
 @app.task(bind=True)
 def replace_by_one_that_expects_a_stamp(self):
-    return self.replace(expect_stamp.si())
+    return self.replace(expect_stamp.si().set(countdown=10))  # after this attempt, which has the same id, has ended
 
 
 @app.task
@@ -309,3 +323,24 @@ def publish_by_topic():
     add.apply_async((1, 2), queue="sport", routing_key="news.arts")
     add.apply_async((3, 4), queue="sport", routing_key="news.sport.football")
     add.apply_async((5, 6), exchange="news", routing_key="news.sport.football")
+
+
+@app.task(bind=True)
+def retry_with_all_headers(self):
+    """As somebody writes it who wants to keep a header of their own."""
+    if self.request.retries < 2:
+        raise self.retry(countdown=3, headers=self.request.headers)  # RabbitMQ's own time is never scaled
+
+
+@app.task(bind=True, acks_late=True)
+def reject_the_first_time(self):
+    """Dead letters say where they died."""
+    deaths = (self.request.headers or {}).get("x-death")
+    if not deaths:
+        raise Reject("not for me", requeue=False)
+    return [(death["queue"], death["reason"], death["count"]) for death in deaths]
+
+
+@app.task
+def publish_to_nobody():
+    add.apply_async((1, 2), exchange="celery", routing_key="nobody")

@@ -1,0 +1,1 @@
+"""Slow proofs, run by .ci/run: each prints figures and exits 1 on failure."""

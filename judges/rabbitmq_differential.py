@@ -1,0 +1,472 @@
+"""Judge: the same random operations on the simulated RabbitMQ and on a real one, through py-amqp, and all they see.
+
+    python judges/rabbitmq_differential.py [--operations 10000] [--version 3.10] [--port 5672] [--vhost NAME] [--seed 0]
+        [--jobs 4]
+
+Compared after each operation: results and errors, deliveries (order, tags, flags, properties), cancels, returns, and
+what each queue says of itself. Exits 1 if there is a difference.
+
+What a real server leaves to chance is no difference, and is counted by its kind:
+
+* Two queues deliver on one channel beside each other: the case ends where only their order differs.
+* Queues are told one after the other that a client is gone, in the order of a hash of their names. A consumer of one
+  that is not told yet may get a dead letter of another. A case that differs is played again with each order.
+* A message expires while an operation is on its way. Such a case agrees when it is played again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import re
+import sys
+import time
+import warnings
+from collections import Counter, deque
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import amqp
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "rabbitmq"))
+import contextlib
+
+from rabbitmq_operations import KINDS, draw
+from simulated_connection import World
+
+_PATIENCE_S = 1.5
+#: How many of the last operations are told of a case.
+_SHOWN = 16
+#: After so many differences there is no need for more.
+_ENOUGH = 5
+_INVENTED = re.compile(r"amq\.(gen|ctag)-[\w-]+")
+
+
+class Arm:
+    """One of the two servers, as clients of py-amqp see it."""
+
+    def __init__(self, connect, prefix):
+        self._connect = connect
+        self._prefix = prefix
+        self.events = []
+        self._tags = {}
+        self.connections = [None, None]
+        self.channels = {}
+        self._watcher = None
+        for number in (0, 1):
+            self._open(number)
+
+    def _open(self, number):
+        connection = self.connections[number] = self._connect()
+        if number == 0:
+            self._watcher = None
+        for which in (0, 1):
+            self.channels[number, which] = self._channel(connection, number, which)
+
+    def _channel(self, connection, number, which):
+        channel = connection.channel()
+        channel.confirm_select()
+        channel.events["basic_return"].add(lambda *args: self._note(number, "returned", *_returned(args)))
+        self._tags[number, which] = []
+        return channel
+
+    def _note(self, *event):
+        self.events.append(event)
+
+    def close(self):
+        for connection in self.connections:
+            with contextlib.suppress(OSError, amqp.AMQPError):
+                connection.close()
+
+    def do(self, operation):
+        """What came of an operation."""
+        name, where, arguments = operation
+        try:
+            return getattr(self, name)(where, **arguments)
+        except amqp.ChannelError as error:
+            self._heal(where)
+            return (error.reply_code, _plain(error.reply_text))
+        except (amqp.ConnectionError, OSError) as error:
+            self._reopen(where[0])
+            return ("connection", getattr(error, "reply_code", None), _plain(str(getattr(error, "reply_text", ""))))
+
+    def _heal(self, where):
+        connection = self.connections[where[0]]
+        self.channels[where] = self._channel(connection, *where)
+
+    def _reopen(self, number):
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            self.connections[number].collect()
+        self._open(number)
+
+    def drain(self, seconds=0.0003):
+        for number, connection in enumerate(self.connections):
+            while True:
+                try:
+                    connection.drain_events(timeout=seconds)
+                except TimeoutError:
+                    break
+                except amqp.ChannelError as error:
+                    self._note(number, "channel error", error.reply_code, _plain(error.reply_text))
+                    for where, channel in list(self.channels.items()):
+                        if where[0] == number and not channel.is_open:
+                            self._heal(where)
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def declare(self, where, queue, kind):
+        options = dict(KINDS[kind])
+        arguments = {key: value for key, value in options.items() if key.startswith("x-")}
+        if options.get("dead"):
+            arguments["x-dead-letter-exchange"] = "" if options.get("self") else f"{self._prefix}.dlx"
+            if options.get("self"):
+                arguments["x-dead-letter-routing-key"] = queue
+        answer = self.channels[where].queue_declare(
+            queue,
+            durable=options.get("durable", False),
+            exclusive=options.get("exclusive", False),
+            auto_delete=options.get("auto_delete", False),
+            arguments=arguments,
+        )
+        return _plain(answer.queue), answer.message_count, answer.consumer_count
+
+    def exchange(self, where, exchange, kind, alternate):
+        arguments = {"alternate-exchange": alternate} if alternate else {}
+        self.channels[where].exchange_declare(exchange, kind, durable=False, auto_delete=False, arguments=arguments)
+
+    def bind(self, where, queue, exchange, key, arguments):
+        self.channels[where].queue_bind(queue, exchange, key, arguments=arguments)
+
+    def unbind(self, where, queue, exchange, key, arguments):
+        self.channels[where].queue_unbind(queue, exchange, key, arguments=arguments)
+
+    def bind_exchange(self, where, destination, source, key):
+        self.channels[where].exchange_bind(destination, source, key)
+
+    def publish(self, where, exchange, key, body, properties, mandatory):
+        try:
+            self.channels[where].basic_publish_confirm(
+                amqp.Message(body, **properties), exchange, key, mandatory=mandatory
+            )
+        except amqp.exceptions.MessageNacked:
+            return "nacked"
+        return "confirmed"
+
+    def get(self, where, queue, no_ack):
+        message = self.channels[where].basic_get(queue, no_ack=no_ack)
+        if message is None:
+            return None
+        if not no_ack:
+            self._tags[where].append(message.delivery_tag)
+        return _seen(message)
+
+    def consume(self, where, queue, tag, no_ack, exclusive, priority):
+        def deliver(message):
+            if not no_ack:
+                self._tags[where].append(message.delivery_tag)
+            self._note(where[0], "delivered", where[1], *_seen(message))
+
+        self.channels[where].basic_consume(
+            queue,
+            consumer_tag=tag,
+            no_ack=no_ack,
+            exclusive=exclusive,
+            callback=deliver,
+            on_cancel=lambda cancelled: self._note(where[0], "cancelled", cancelled),
+            arguments={"x-priority": priority} if priority else None,
+        )
+
+    def cancel(self, where, tag):
+        self.channels[where].basic_cancel(tag)
+
+    def qos(self, where, count, everywhere):
+        self.channels[where].basic_qos(0, count, everywhere)
+
+    def ack(self, where, which, multiple):
+        tag = self._tag(where, which)
+        self.channels[where].basic_ack(tag, multiple=multiple)
+        self._barrier(where)
+
+    def reject(self, where, which, requeue):
+        self.channels[where].basic_reject(self._tag(where, which), requeue)
+        self._barrier(where)
+
+    def nack(self, where, which, multiple, requeue):
+        tag = self._tag(where, which)
+        self.channels[where].send_method((60, 120), "Lbb", (tag, multiple, requeue))
+        self._barrier(where)
+
+    def _tag(self, where, which):
+        tags = self._tags[where]
+        return tags.pop(which % len(tags)) if tags else 99_999
+
+    def _barrier(self, where):
+        self.channels[where].queue_declare(f"{self._prefix}.barrier", passive=True)
+
+    def recover(self, where):
+        self._tags[where].clear()
+        self.channels[where].basic_recover(requeue=True)
+        self._barrier(where)
+
+    def purge(self, where, queue):
+        return self.channels[where].queue_purge(queue)
+
+    def delete(self, where, queue, if_unused, if_empty):
+        return self.channels[where].queue_delete(queue, if_unused=if_unused, if_empty=if_empty)
+
+    def reopen_channel(self, where):
+        self.channels[where].close()
+        self._heal(where)
+
+    def reopen_connection(self, where):
+        self.connections[where[0]].close()
+        self._reopen(where[0])
+
+    def wait(self, where, seconds):
+        """Time passes; the judge itself sleeps."""
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def counts(self, queues):
+        """What each queue says: ready, consumers; or the error's code."""
+        found = {}
+        for queue in queues:
+            if self._watcher is None:
+                self._watcher = self.connections[0].channel()
+            try:
+                answer = self._watcher.queue_declare(queue, passive=True)
+                found[queue] = (answer.message_count, answer.consumer_count)
+            except amqp.ChannelError as error:
+                found[queue] = error.reply_code
+                self._watcher = None
+        return found
+
+
+def _plain(text):
+    return _INVENTED.sub("amq.\\1", re.sub(r"in vhost '[^']*'", "in vhost", text))
+
+
+def _seen(message):
+    info = message.delivery_info
+    properties = dict(message.properties)
+    headers = dict(properties.get("application_headers") or {})
+    for death in headers.get("x-death", ()):
+        death.pop("time", None)
+    properties["application_headers"] = _in_order(headers)
+    return (
+        str(message.body),
+        info.get("consumer_tag"),
+        info["delivery_tag"],
+        info["redelivered"],
+        info["exchange"],
+        info["routing_key"],
+        info.get("message_count"),
+        sorted(properties.items(), key=lambda item: item[0]),
+    )
+
+
+def _in_order(value):
+    """A table in the order of its keys, which has no meaning."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(one) for one in value] if isinstance(value, list) else value
+
+
+def _returned(arguments):
+    error, exchange, key, message = arguments
+    return error.reply_code, exchange, key, str(message.body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Which servers are compared, and with which operations."""
+
+    version: str
+    port: int
+    vhost: str
+    seed: int
+    kinds: tuple[str, ...]
+
+
+#: The orders in which the four queues of a case can be told that a client is gone.
+_ORDERS = list(itertools.permutations(range(4)))
+
+
+def judge(case, setting):
+    """How many operations a case was, what came of it, and what the servers do not agree on."""
+    found, count, ended = play(case, setting)
+    if found is None:
+        return count, ended, None
+    if play(case, setting)[0] is None:
+        return count, "agree when played again", None
+    for order in _ORDERS[1:]:
+        if play(case, setting, order)[0] is None:
+            return count, "agree when queues hear of a client's end in another order", None
+    return count, "differ", (case, *found)
+
+
+def play(case, setting, order=_ORDERS[0]):
+    """A case on both servers: what they did not agree on, or ``None``; how many operations it was; how it ended."""
+    prefix = f"d{setting.seed}.{case}"
+    stream = random.Random(f"{setting.seed} {case}")
+    world = World(setting.version)
+    began = time.monotonic()
+
+    def catch_up():
+        world.now_ns = round((time.monotonic() - began) * 1e9)
+        world.server.advance(world.now_ns)
+
+    def connect():
+        connection = amqp.Connection(f"127.0.0.1:{setting.port}", virtual_host=setting.vhost)
+        connection.connect()
+        return connection
+
+    arms = Arm(world.connect, prefix), Arm(connect, prefix)
+    done, count = [], 0
+    watched = [f"{prefix}.q{number}" for number in range(3)] + [f"{prefix}.dead"]
+    place = dict(zip(watched, order, strict=True))
+    world.server.order_of_ends = lambda queues: sorted(queues, key=lambda queue: place.get(queue.name, -1))
+    names = [*watched, f"{prefix}.barrier"], [f"{prefix}.dlx", f"{prefix}.x0", f"{prefix}.x1"]
+    try:
+        _clean(arms[1:], *names)
+        for operation in draw(stream, prefix, setting.kinds):
+            count += 1
+            done.append(operation)
+            if operation[0] == "wait":
+                time.sleep(operation[2]["seconds"])
+            catch_up()
+            results = [arm.do(operation) for arm in arms]
+            difference = _compare(arms, results, watched, catch_up)
+            if difference:
+                return (done, *difference), count, "differ"
+    except _Race:
+        return None, count, "end where two queues deliver on one channel"
+    finally:
+        _clean(arms[1:], *names)
+        for arm in arms:
+            arm.close()
+    return None, count, "agree"
+
+
+def _compare(arms, results, watched, catch_up):
+    simulated, real = arms
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        catch_up()
+        simulated.drain()
+        real.drain()
+        states = [(results[i], _by_connection(arm.events), arm.counts(watched)) for i, arm in enumerate(arms)]
+        if states[0] == states[1]:
+            break
+        if _without_tags(states[0]) == _without_tags(states[1]):
+            raise _Race
+        if time.monotonic() > until:
+            return states
+    for arm in arms:
+        arm.events.clear()
+    return None
+
+
+class _Race(Exception):  # noqa: N818
+    """Two queues delivered on one channel, and nobody can say which comes first: the case ends here."""
+
+
+def _without_tags(state):
+    result, events, counts = state
+    delivered = sorted(repr((*e[:5], *e[6:])) for key, list_ in events.items() if isinstance(key, tuple) for e in list_)
+    others = sorted(one for key in (0, 1) for one in events[key] if "'delivered'" not in one)
+    return result, delivered, others, counts
+
+
+def _by_connection(events):
+    """In order for each channel of a connection; what queues do beside each other has no order."""
+    return {number: sorted(map(repr, (e for e in events if e[0] == number))) for number in (0, 1)} | {
+        (number, which): [e for e in events if e[0] == number and e[1] == "delivered" and e[2] == which]
+        for number in (0, 1)
+        for which in (0, 1)
+    }
+
+
+def _clean(arms, queues, exchanges):
+    (real,) = arms
+    for number in (0, 1):
+        connection = real.connections[number]
+        try:
+            for queue in queues:
+                channel = connection.channel()
+                try:
+                    channel.queue_delete(queue)
+                except amqp.ChannelError:
+                    continue
+                channel.close()
+            channel = connection.channel()
+            for exchange in exchanges:
+                channel.exchange_delete(exchange)
+        except (OSError, amqp.AMQPError):
+            real._reopen(number)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--operations", type=int, default=10_000)
+    parser.add_argument("--version", default="3.10")
+    parser.add_argument("--port", type=int, default=5672)
+    parser.add_argument("--vhost", default="/")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--case", type=int, help="play this case alone")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="the kinds of queues that are drawn from")
+    parser.add_argument("--jobs", type=int, default=4, help="cases that are played beside each other")
+    options = parser.parse_args()
+    setting = Setting(
+        version=options.version,
+        port=options.port,
+        vhost=options.vhost,
+        seed=options.seed,
+        kinds=tuple(options.kinds.split(",")),
+    )
+    cases = itertools.count() if options.case is None else [options.case]
+    began, total, ends = time.monotonic(), 0, Counter()
+    with ProcessPoolExecutor(options.jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
+        for count, ended, found in _results(pool, cases, setting, 2 * options.jobs):
+            total += count
+            ends[ended] += 1
+            if found:
+                _tell(*found)
+            if total >= options.operations or ends["differ"] >= _ENOUGH:
+                break
+    seconds = time.monotonic() - began
+    print(
+        f"RabbitMQ {options.version}, seed {options.seed}: {total} operations in {ends.total()} cases, {seconds:.0f} s"
+    )
+    for ended, number in ends.most_common():
+        print(f"  {number:5} cases {ended}")
+    return 1 if ends["differ"] else 0
+
+
+def _results(pool, cases, setting, beside):
+    """What comes of the cases, in their order; so many are under way."""
+    cases, pending = iter(cases), deque()
+    try:
+        while True:
+            pending += (pool.submit(judge, case, setting) for case in itertools.islice(cases, beside - len(pending)))
+            if not pending:
+                return
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _tell(case, done, simulated, real):
+    print(f"case {case}: they differ after")
+    for operation in done[-_SHOWN:]:
+        print("   ", operation)
+    for part, ours, theirs in zip(("result", "events", "counts"), simulated, real, strict=True):
+        if ours != theirs:
+            print(f"  {part}\n    simulated {ours}\n    real      {theirs}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
