@@ -42,7 +42,7 @@ def measured(table: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    print("| what | pytest alone | with the plugin | more | to reach |\n|---|---|---|---|---|")
+    print("| what | pytest alone | with the plugin | difference | target |\n|---|---|---|---|---|")
     for what, table in (("a project that does not use it", ""), ("one with `[tool.retrysim]`", TABLE)):
         without, having = measured(table)
         print(f"| {what} | {without:.0f} ms | {having:.0f} ms | {having - without:.0f} ms | 30 ms |")

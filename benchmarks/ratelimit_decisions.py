@@ -11,20 +11,15 @@ import gc
 from collections.abc import Callable
 from time import perf_counter
 
-from retrysim.durations import DAY, MINUTE, SECOND
-from retrysim.ratelimit.all_of import AllOf, Part
+from retrysim.durations import MINUTE, SECOND
 from retrysim.ratelimit.calendar_quota import CalendarQuota
 from retrysim.ratelimit.concurrency import ConcurrencyCap
-from retrysim.ratelimit.count_refused import CountRefused
 from retrysim.ratelimit.fixed_window import FixedWindow
 from retrysim.ratelimit.gcra import Gcra
 from retrysim.ratelimit.limiter import Limiter
-from retrysim.ratelimit.penalised import Penalised
-from retrysim.ratelimit.penalties import Extend
 from retrysim.ratelimit.rate import Rate
 from retrysim.ratelimit.sliding_counter import SlidingCounter
 from retrysim.ratelimit.sliding_log import SlidingLog
-from retrysim.ratelimit.sub_windows import enforced_in
 
 DECISIONS = 100_000
 HISTORIES = (1_000, 100_000)
@@ -40,12 +35,6 @@ LIMITS: dict[str, Callable[[Rate], Limiter]] = {
     "GCRA (token, leaky bucket)": Gcra,
     "concurrency cap": lambda rate: ConcurrencyCap(rate.amount),
     "calendar quota": lambda rate: CalendarQuota(rate.amount, zone="America/New_York"),
-    "a refused call counts": lambda rate: CountRefused(FixedWindow(rate)),
-    "an early call extends the block": lambda rate: Penalised(FixedWindow(rate), Extend(wait_ns=SECOND)),
-    "two limits, all or nothing": lambda rate: AllOf(
-        Part(limiter=FixedWindow(rate)), Part(limiter=FixedWindow(Rate(amount=rate.amount, window_ns=DAY)))
-    ),
-    "enforced in 100 sub-windows": lambda rate: enforced_in(WINDOW_NS // 100, rate),
 }
 
 

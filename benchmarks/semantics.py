@@ -101,7 +101,7 @@ def start_and_stop() -> float:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     start_and_stop()  # imports, first-time caches
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | target |\n|---|---|---|")
     print(f"| start and stop of a worker | {start_and_stop() * 1e3:.1f} ms | 30 ms |")
     print(f"| memory per waiting ETA task | {bytes_per_waiting_task() / 1024:.1f} KiB | small |")
     few, many = eta_tasks(10_000), eta_tasks(100_000)

@@ -197,7 +197,7 @@ def main() -> None:
     print(
         f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n"
     )
-    print("| what | measured | beside | reached | to reach |\n|---|---|---|---|---|")
+    print("| what | measured | compared with | ratio | target |\n|---|---|---|---|---|")
     [one], _ = medians(headline)
     row("200-call scenario, real `twitter` client", f"{one:.3f} s", "900 s", f"{900 / one:.0f} times faster", "0.5 s")
     (ours, theirs), ratio = medians(simulated_tasks, real_tasks)

@@ -24,7 +24,7 @@ from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.wire import HandlerAt, LoopbackServer, serving
 from retrysim.wire.conversation import Conversation
-from retrysim.wire.reply import Reply
+from retrysim.wire.reply import WireReply
 from retrysim.wire.responses_mount import mount
 
 URL = "https://api.acme.io/1.1/users.json?user_id=3"
@@ -87,9 +87,9 @@ def with_requests(bench: Bench) -> None:
 def canned_server() -> Iterator[None]:
     """The server's side replaced by ready bytes: what is left is the client's code and the socket in memory."""
     real = Conversation.receive
-    ready: list[Reply] = []
+    ready: list[WireReply] = []
 
-    def receive(self: Conversation, data: bytes) -> list[Reply]:
+    def receive(self: Conversation, data: bytes) -> list[WireReply]:
         if not ready:
             ready.extend(real(self, data))
         return ready
