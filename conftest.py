@@ -5,6 +5,9 @@ import signal
 import pytest
 from celery import signals
 
+from retrysim.celery.own_tasks import forget_shared_tasks
+from retrysim.undo import UndoStack
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us in the background ignores it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -23,6 +26,14 @@ def in_the_order_of_the_file(request, monkeypatch):
         if "pytester" in request.fixturenames:
             request.getfixturevalue("pytester")  # it takes the variable away
         monkeypatch.setenv("PYTEST_ADDOPTS", _LEFT_OUT)
+
+
+@pytest.fixture(autouse=True)
+def no_task_is_left_to_other_apps():
+    """Celery shares what a test's function decorates with all apps that are made later, those of other tests, too."""
+    with UndoStack() as undo:
+        forget_shared_tasks(undo)
+        yield
 
 
 @pytest.fixture(scope="module")

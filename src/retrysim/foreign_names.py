@@ -69,7 +69,8 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         (
             "celery._state",
             "get_current_task",
-            "live/worker.py simulation/forked_speech.py simulation/served_fakes.py simulation/simulation.py",
+            "live/worker.py pytest_plugin/failures.py simulation/forked_speech.py simulation/served_fakes.py "
+            "simulation/simulation.py",
         ),
         ("celery._state", "task_join_will_block", "celery/hosting.py"),
         ("celery.app.amqp:AMQP", "_producer_pool", "celery/hosting.py"),
@@ -82,11 +83,14 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("celery.app.base:Celery", "_local", "audit/stage.py celery/embedded/state.py celery/hosting.py live/stage.py"),
         ("celery.app.base:Celery", "_pool", "celery/hosting.py"),
         ("celery.app.base:Celery.__init__", "_backend_cache", "audit/stage.py celery/hosting.py live/stage.py"),
+        ("celery.app.amqp:AMQP", "_event_dispatcher", "celery/hosting.py"),
         ("celery.app.base:Celery.__init__", "_pending", "celery/own_tasks.py"),
+        ("celery.app.base:Celery.__init__", "_tasks", "celery/conf_layer.py"),
         ("celery.app.defaults", "_OLD_SETTING_KEYS", "audit/unknown_names.py"),
+        ("celery.app.task:Task", "_app", "celery/conf_layer.py"),
         ("celery.app.task:Task", "_exec_options", "audit/stage.py celery/hosting.py"),
         ("celery.app.trace", "_localized", "celery/process_globals.py"),
-        ("celery.app.utils:Settings", "_to_keys", "celery/hosting.py"),
+        ("celery.app.utils:Settings", "_to_keys", "celery/conf_settings.py celery/hosting.py"),
         ("celery.backends.asynchronous:BaseResultConsumer", "_wait_for_pending", "celery/redis/results.py"),
         ("celery.backends.base:Backend", "_ensure_not_eager", "celery/results.py"),
         ("celery.backends.redis:ResultConsumer", "_pubsub", "celery/redis/results.py"),
@@ -96,6 +100,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("celery.contrib.testing.worker", "_start_worker_thread", "pytest_plugin/worker_option.py"),
         ("celery.fixups.django", "_maybe_close_fd", "databases/one_transaction.py"),
         ("celery.local:Proxy", "_Proxy__args", "celery/own_tasks.py"),
+        ("celery.utils.collections:ConfigurationView._to_keys", "_keys", "celery/conf_settings.py"),
         ("celery.utils.dispatch.signal:Signal", "_live_receivers", "celery/receivers.py"),
         ("celery.worker.components", "_Hub", "celery/rabbitmq/broker.py celery/redis/broker.py"),
         ("celery.worker.components", "_Timer", "celery/rabbitmq/broker.py celery/redis/broker.py"),
@@ -122,7 +127,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("fakeredis._helpers", "NoResponse", "celery/redis/sockets.py"),
         ("fakeredis._helpers", "SimpleError", "celery/redis/sockets.py"),
         ("fakeredis._socket", "FakeSocket", "celery/redis/sockets.py"),
-        ("fakeredis._socket._base:BaseFakeSocket.__init__", "_db", "celery/redis/expiry.py"),
+        ("fakeredis._socket._base:BaseFakeSocket.__init__", "_db", "celery/redis/expiry.py celery/redis/sockets.py"),
         ("fakeredis._socket._base:BaseFakeSocket.__init__", "_server", "celery/redis/sockets.py"),
         ("fakeredis._socket:FakeSocket", "_blocking", "celery/redis/sockets.py"),
         ("fakeredis._socket:FakeSocket", "_decode_result", "celery/redis/sockets.py"),
@@ -149,7 +154,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("kombu.asynchronous.hub:Hub._create_poller", "_register_fd", "celery/hub/hub.py"),
         ("kombu.asynchronous.hub:Hub._create_poller", "_unregister_fd", "celery/hub/hub.py"),
         ("kombu.asynchronous.timer:Timer", "_enter", "celery/hub/timer.py celery/timer.py"),
-        ("kombu.asynchronous.timer:Timer.__init__", "_queue", "celery/timer.py celery/worker.py"),
+        ("kombu.asynchronous.timer:Timer.__init__", "_queue", "celery/hub/timer.py celery/timer.py celery/worker.py"),
         ("kombu.common", "_node_id", "celery/embedded/state.py celery/hosting.py"),
         ("kombu.connection:Connection", "_establish_connection", "outside/brokers.py"),
         ("kombu.connection:Connection", "_transport", "outside/brokers.py"),
@@ -158,8 +163,15 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("kombu.transport.redis:Channel", "_brpop_start", "celery/redis/transport.py"),
         ("kombu.transport.redis:Channel", "_create_client", "celery/redis/transport.py"),
         ("kombu.transport.redis:Channel", "_fanout_queues", "celery/redis/transport.py"),
+        ("kombu.transport.redis:Channel", "_in_poll", "celery/redis/idle.py celery/redis/transport.py"),
+        ("kombu.transport.redis:Channel", "_pool", "celery/redis/idle.py"),
         ("kombu.transport.redis:QoS", "_remove_from_indices", "celery/redis/transport.py"),
-        ("kombu.transport.redis:MultiChannelPoller.__init__", "_channels", "celery/redis/transport.py"),
+        ("kombu.transport.redis:QoS.__init__", "_vrestore_count", "celery/redis/idle.py"),
+        (
+            "kombu.transport.redis:MultiChannelPoller.__init__",
+            "_channels",
+            "celery/redis/idle.py celery/redis/transport.py",
+        ),
         ("kombu.transport.virtual.base:Channel", "_delete", "celery/forked.py"),
         ("kombu.transport.virtual.base:Channel", "_get", "celery/forked.py"),
         ("kombu.transport.virtual.base:Channel", "_has_queue", "celery/forked.py"),
@@ -168,7 +180,12 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("kombu.transport.virtual.base:Channel", "_purge", "celery/forked.py"),
         ("kombu.transport.virtual.base:Channel", "_put", "celery/forked.py celery/memory.py"),
         ("kombu.transport.virtual.base:Channel", "_size", "celery/forked.py"),
-        ("kombu.transport.virtual.base:Channel.__init__", "_active_queues", "celery/redis/transport.py"),
+        (
+            "kombu.transport.virtual.base:Channel.__init__",
+            "_active_queues",
+            "celery/memory.py celery/redis/idle.py celery/redis/transport.py",
+        ),
+        ("kombu.transport.virtual.base:Channel.__init__", "_consumers", "celery/memory.py"),
         ("kombu.transport.virtual.base:Channel.__init__", "_qos", "celery/publishing.py celery/redis/contents.py"),
         ("kombu.transport.virtual.base:Message.__init__", "_raw", "celery/redis/transport.py"),
         ("kombu.transport.virtual.base:QoS.__init__", "_delivered", "celery/redis/contents.py"),
@@ -240,9 +257,10 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         (
             "redis.connection:AbstractConnection.__init__",
             "_sock",
-            "celery/redis/connection.py celery/redis/results.py celery/redis/transport.py",
+            "celery/redis/connection.py celery/redis/idle.py celery/redis/results.py celery/redis/transport.py",
         ),
         ("redis.connection:Connection", "_connect", "celery/redis/connection.py"),
+        ("redis.connection:ConnectionPool.reset", "_available_connections", "celery/redis/idle.py"),
     ),
     "trio": (
         ("trio._core", "_run", "patches/other_loops.py"),
@@ -258,7 +276,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
 IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
     ("coverage.control:Coverage.__init__", "_collector", "simulation/forked_coverage.py"),
     # kombu before 5.6 has no timer for it
-    ("kombu.transport.redis:Transport.register_with_event_loop", "_restore_messages_tref", "celery/redis/transport.py"),
+    ("kombu.transport.redis:Transport.register_with_event_loop", "_restore_messages_tref", "celery/redis/idle.py"),
     ("MySQLdb", "_mysql", "outside/drivers.py"),
     ("aiomysql.connection:Connection.__init__", "_host", "outside/drivers.py"),
     ("aiomysql.connection:Connection.__init__", "_port", "outside/drivers.py"),
@@ -284,13 +302,22 @@ IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
     (
         "kombu.transport.redis:Channel",
         "_brpop_sent_at",
-        "celery/redis/transport.py",
+        "celery/redis/idle.py celery/redis/transport.py",
     ),  # kombu before 5.6 remembers no BRPOP
     (
         "kombu.transport.redis:Transport.register_with_event_loop",
         "_binding_expiry_tref",
-        "celery/redis/transport.py",
+        "celery/redis/idle.py celery/redis/transport.py",
     ),  # kombu before 5.7 refreshes no bindings
+    ("kombu.transport.redis:Channel", "_binding_ttl", "celery/redis/idle.py"),  # kombu before 5.7, as above
+    ("kombu.transport.redis:Channel.__init__", "_binding_expiry_refreshed_at", "celery/redis/idle.py"),  # as above
+    ("kombu.transport.redis:Channel.__init__", "_bindings_swept_at", "celery/redis/idle.py"),  # as above
+    ("kombu.transport.redis:Channel.__init__", "_expires", "celery/redis/idle.py"),  # as above
+    # kombu before 5.7 has no timers for the health of its connections, nor for new tokens
+    ("kombu.transport.redis:Transport.register_with_event_loop", "_brpop_health_tref", "celery/redis/idle.py"),
+    ("kombu.transport.redis:Transport.register_with_event_loop", "_reauth_tref", "celery/redis/idle.py"),
+    ("kombu.transport.redis:Transport.register_with_event_loop", "_subclient_health_tref", "celery/redis/idle.py"),
+    ("redis.connection:AbstractConnection.__init__", "_re_auth_token", "celery/redis/idle.py"),  # redis-py before 5.3
     ("mariadb", "_mariadb", "outside/drivers.py"),
     ("mysql.connector.connection:MySQLConnection", "_open_connection", "outside/drivers.py"),
     ("psycopg2", "_connect", "databases/drivers.py outside/drivers.py"),

@@ -297,7 +297,7 @@ def test_a_setting_that_has_no_effect_is_noted_as_if_the_app_had_it():
     with Simulation(conf={"worker_max_tasks_per_child": 5}) as sim:
         sim.start_worker(app)
 
-        assert sim.notes == ["configured: worker_max_tasks_per_child has no effect"]
+        assert sim.notes == ["configured: worker_max_tasks_per_child has no effect without isolated=True"]
 
 
 def test_the_size_of_kombus_pools_is_that_of_conf_and_is_restored():
