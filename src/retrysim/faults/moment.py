@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from retrysim.trace import ApiCalled, Event, TaskHistory, is_named
+from retrysim.trace import ApiCalled, Event, TaskHistory, Trace, is_named
 from retrysim.trace.events import KINDS, TaskEvent
 
 
@@ -60,3 +62,32 @@ def is_meant(task: TaskHistory, text: str) -> bool:
 def task_id_of(event: Event) -> str | None:
     """The id of the task that an event belongs to."""
     return event.task_id if isinstance(event, TaskEvent | ApiCalled) else None
+
+
+class AwaitedMoments:
+    """Moments that are still to come; ``come(index, task_id)`` is called when the one of this index is there."""
+
+    def __init__(self, come: Callable[[int, str | None], None]) -> None:
+        self._come = come
+        self._waiting: dict[int, Moment] = {}
+        self._counts: Counter[int] = Counter()
+
+    def add(self, index: int, moment: Moment) -> None:
+        self._waiting[index] = moment
+
+    def look(self, event: Event, trace: Trace) -> None:
+        """Count an event that ``trace`` knows; the moment that it completes has come."""
+        task_id = task_id_of(event)
+        task = trace.tasks.get(task_id or "")
+        for index, moment in tuple(self._waiting.items()):
+            if moment.matches(event, task):
+                self._counts[index] += 1
+                if self._counts[index] == moment.nth:
+                    del self._waiting[index]
+                    self._come(index, task_id)
+
+    def missing(self, index: int) -> str | None:
+        """What a moment still waits for, and how many events it has counted; ``None`` if it has come."""
+        if index not in self._waiting:
+            return None
+        return f"it waited for {self._waiting[index]}, and there were {self._counts[index]}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from retrysim.clock import WallClock
 from retrysim.errors import InputError
 from retrysim.faults import Moment
-from retrysim.faults.moment import task_id_of
+from retrysim.faults.moment import AwaitedMoments
 from retrysim.faults.targets import BROKER, EVERYBODY
 from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.live.crew import WorkerProcess
@@ -33,10 +33,9 @@ class FaultPlayer:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._faults = stage.item.scenario.spec.faults
-        self._counts = [0] * len(self._faults)
         self._events = Trace()
         self._fired: set[str] = set()
-        self._waiting: dict[int, Moment] = {}
+        self._moments = AwaitedMoments(self._come)
         self._ways: dict[str, Way] = {}
         self._server: PrivateRedis | None = None
 
@@ -71,7 +70,7 @@ class FaultPlayer:
         start_ns = self._stage.item.scenario.spec.start_ns
         for index, fault in enumerate(self._faults):
             if fault.when is not None:
-                self._waiting[index] = Moment(**fault.when.model_dump(exclude={"after_ns"}))
+                self._moments.add(index, Moment(**fault.when.model_dump(exclude={"after_ns"})))
             elif fault.at is not None:
                 due_ns = origin_ns + fault.at.after(start_ns) - start_ns
                 self._stage.agenda.add(due_ns, partial(self._fire, fault, None))
@@ -79,17 +78,11 @@ class FaultPlayer:
 
     def _look(self, event: Event) -> None:
         self._events.append(event)
-        task_id = task_id_of(event)
-        task = self._events.tasks.get(task_id or "")
-        for index, moment in tuple(self._waiting.items()):
-            if moment.matches(event, task):
-                self._counts[index] += 1
-                if self._counts[index] == moment.nth:
-                    del self._waiting[index]
-                    self._come(self._faults[index], task_id)
+        self._moments.look(event, self._events)
 
-    def _come(self, fault: Fault, task_id: str | None) -> None:
+    def _come(self, index: int, task_id: str | None) -> None:
         """The event is there: break at once, or so much later."""
+        fault = self._faults[index]
         if fault.when is not None and fault.when.after_ns:
             self._stage.agenda.add(WallClock().now_ns() + fault.when.after_ns, partial(self._fire, fault, task_id))
         else:
@@ -108,8 +101,8 @@ class FaultPlayer:
     def findings(self) -> Iterator[BrokenInvariant]:
         """A fault that never happened shows nothing."""
         idle = [
-            f"{fault.label!r} never happened" + (f": it waited for {self._waiting[n]}" if n in self._waiting else "")
-            for n, fault in enumerate(self._faults)
+            f"{fault.label!r} never happened: {self._moments.missing(index) or 'the run ended first'}"
+            for index, fault in enumerate(self._faults)
             if fault.label not in self._fired
         ]
         if idle:

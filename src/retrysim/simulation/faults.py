@@ -11,7 +11,7 @@ from retrysim.celery.worker import Worker
 from retrysim.errors import InputError
 from retrysim.fakes.fake import Fake
 from retrysim.faults import Moment
-from retrysim.faults.moment import split_task, task_id_of
+from retrysim.faults.moment import AwaitedMoments, split_task
 from retrysim.faults.targets import BROKER, EVERYBODY, RESULTS, SENDER
 from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.nearest import did_you_mean
@@ -48,8 +48,7 @@ class FaultPlayer:
         self._sim = sim
         self._start_ns = start_ns
         self._faults = faults
-        self._counts = [0] * len(self._faults)
-        self._waiting: dict[int, Moment] = {}
+        self._moments = AwaitedMoments(self._come)
 
     def start(self) -> None:
         """Take everything up. Raises ``ScenarioError`` for a worker, task or endpoint that does not exist."""
@@ -59,7 +58,7 @@ class FaultPlayer:
             if fault.verb in CHOOSING_VERBS:
                 self._add_rule(fault)
             elif fault.when is not None:
-                self._waiting[index] = Moment(**fault.when.model_dump(exclude={"after_ns"}))
+                self._moments.add(index, Moment(**fault.when.model_dump(exclude={"after_ns"})))
             elif fault.at is not None:
                 self._at(fault.at.after(self._start_ns), partial(self._fire, fault, None))
         self._sim.trace.observers.append(self._look)
@@ -72,9 +71,9 @@ class FaultPlayer:
             yield BrokenInvariant(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
 
     def _never(self, index: int, fault: Fault) -> str:
-        if index in self._waiting:
-            moment = self._waiting[index]
-            return f"{fault.label!r} never happened: it waited for {moment}, and there were {self._counts[index]}"
+        missing = self._moments.missing(index)
+        if missing is not None:
+            return f"{fault.label!r} never happened: {missing}"
         if fault.verb == "trouble":
             return f"{fault.label!r} never happened: it concerned {self._sim.troubled(fault.label)} calls"
         if fault.verb in CHOOSING_VERBS:
@@ -118,17 +117,11 @@ class FaultPlayer:
     # -- when ----------------------------------------------------------------------------------------------------------
 
     def _look(self, event: Event) -> None:
-        task_id = task_id_of(event)
-        task = self._sim.trace.tasks.get(task_id or "")
-        for index, moment in tuple(self._waiting.items()):
-            if moment.matches(event, task):
-                self._counts[index] += 1
-                if self._counts[index] == moment.nth:
-                    del self._waiting[index]
-                    self._come(self._faults[index], task_id)
+        self._moments.look(event, self._sim.trace)
 
-    def _come(self, fault: Fault, task_id: str | None) -> None:
+    def _come(self, index: int, task_id: str | None) -> None:
         """The event is there: break at once, or so much later."""
+        fault = self._faults[index]
         fire = partial(self._fire, fault, task_id)
         if fault.when is not None and fault.when.after_ns:
             self._at(self._sim.environment.clock.ns + fault.when.after_ns, fire)
