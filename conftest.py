@@ -25,6 +25,8 @@ def in_the_order_of_the_file(request, monkeypatch):
     if "randomly" not in request.node.nodeid:
         if "pytester" in request.fixturenames:
             request.getfixturevalue("pytester")  # it takes the variable away
+            for name in ("CI", "BUILD_NUMBER"):  # there pytest shortens no line
+                monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PYTEST_ADDOPTS", _LEFT_OUT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.slow
 
 TEXT = "submit: [{task: quiet, times: 2}, {task: swallow, at: 1m}]\n"
 KINDS = ("child_killed", "message_doubled", "api_5xx")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exceptions_are_pickled_as_before():
+    """Dask changes how: ``tblib`` unpickles a ``SystemExit`` without its code, in this process, for good."""
+    before = dict(copyreg.dispatch_table)
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
 
 
 def cells(exploration):
