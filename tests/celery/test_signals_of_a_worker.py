@@ -34,6 +34,26 @@ def test_a_worker_sends_its_signals_in_the_order_of_the_program(heard, broker):
     assert list(dict.fromkeys(heard)) == ["celeryd_init", "worker_init", "celeryd_after_setup", *NAMES[3:]]
 
 
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize(("broker", "sent"), [("redis", 3), ("memory", 0)])
+def test_an_event_loop_sends_a_signal_before_it_creates_a_pool_process(broker, sent, isolated):
+    app = Celery("signals", broker="redis://nobody.example/0", set_as_current=False)
+    before = []
+
+    def hear(sender, **_):
+        before.append(len(sender._slots))
+
+    signals.worker_before_create_process.connect(hear, weak=False)
+    try:
+        with Simulation(broker=broker) as sim:
+            worker = sim.start_worker(app, concurrency=2, isolated=isolated)
+            worker.controller.pool.grow(1)
+    finally:
+        signals.worker_before_create_process.disconnect(hear)
+
+    assert before == [0, 1, 2][:sent]
+
+
 def test_celeryd_init_may_change_the_configuration_before_the_worker_reads_it():
     app = Celery("signals", broker="redis://nobody.example/0", set_as_current=False)
 
@@ -69,3 +89,14 @@ def test_stats_of_the_pool_have_the_keys_of_a_real_one():
                 "inqueues": {"total": 2, "active": 0},
             },
         }
+
+
+@pytest.mark.parametrize(("isolated", "shown"), [(False, "N/A"), (True, 5)])
+def test_stats_show_after_how_many_tasks_a_pool_process_is_replaced_where_one_is(isolated, shown):
+    app = Celery("signals", broker="redis://nobody.example/0", set_as_current=False)
+    app.conf.worker_max_tasks_per_child = 5
+    with Simulation(broker="redis") as sim:
+        sim.start_worker(app, isolated=isolated)
+        (stats,) = app.control.inspect().stats().values()
+
+        assert stats["pool"]["max-tasks-per-child"] == shown

@@ -245,7 +245,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
             **info,
             "max-concurrency": self.limit,
             "processes": [slot.pid for slot in self._slots],
-            "max-tasks-per-child": "N/A",
+            "max-tasks-per-child": (self.isolated and self.options.get("maxtasksperchild")) or "N/A",
             "put-guarded-by-semaphore": True,
             "timeouts": limits,
             "writes": "N/A",

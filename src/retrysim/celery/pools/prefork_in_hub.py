@@ -11,10 +11,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from celery import signals
 from celery.concurrency import asynpool, prefork
 
 from retrysim.celery.pools.prefork import TaskPool
 from retrysim.celery.pools.slot import Job, Slot
+from retrysim.kernel import Host
 
 #: Since 5.7 Celery does for the hub what it would have done, while the pool is joined.
 _RUNS_HUB_DURING_JOIN = hasattr(prefork, "_run_ready_callbacks")
@@ -38,6 +40,12 @@ class HubPool(TaskPool):
         """Called again after each reconnect, which made the hub forget what it was to call."""
         self._hub = loop
         loop.call_soon(self._read_results)
+
+    def new_host(self, name: str, end: Callable[[int], None], pid: int, index: int) -> Host:
+        """As ``AsynPool._create_worker_process``; billiard's blocking pool, without an event loop, sends no signal."""
+        if not self.options.get("threads", True):
+            signals.worker_before_create_process.send(sender=self)
+        return super().new_host(name, end, pid, index)
 
     def on_apply(self, *args: Any, **options: Any) -> Job:
         options["accept_callback"] = self._acknowledged(options.get("accept_callback"))
