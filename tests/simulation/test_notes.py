@@ -1,5 +1,8 @@
 """``sim.notes`` and ``check()`` say what a run has replaced or left out, and which tasks ran again after success."""
 
+import os
+import subprocess
+import sys
 import time
 import warnings
 
@@ -86,12 +89,50 @@ def test_the_visibility_timeout_of_another_broker_is_carried_over():
     }
 
 
-def test_remap_sigterm_has_no_effect(monkeypatch):
+def test_remap_sigterm_has_no_effect_once_celery_is_imported(monkeypatch):
     monkeypatch.setenv("REMAP_SIGTERM", "SIGQUIT")
 
     assert notes_of("redis", broker_url="redis://nobody.example/0")[0] == [
-        "shop: REMAP_SIGTERM has no effect: send the signal that is meant, worker.signal('SIGQUIT')"
+        "shop: REMAP_SIGTERM has no effect, because it was set after Celery was imported"
     ]
+
+
+def test_remap_sigterm_makes_a_stop_a_cold_one(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import time\n"
+        "import celery, retrysim\n"
+        "app = celery.Celery('shop', broker='redis://nobody.example/0')\n"
+        "@app.task\n"
+        "def work():\n"
+        "    time.sleep(60)\n"
+        "with retrysim.Simulation() as sim:\n"
+        "    worker = sim.start_worker(app)\n"
+        "    work.delay()\n"
+        "    sim.run_for(1)\n"
+        "    worker.stop()\n"
+        "    [stopped] = [event for event in sim.trace if event.kind == 'worker-stopped']\n"
+        "    print(stopped.how, sim.elapsed.total_seconds() < 60, sim.notes)\n"
+    )
+    env = {**os.environ, "REMAP_SIGTERM": "SIGQUIT"}
+    ran = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, env=env)
+    assert ran.stdout == "cold True []\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "notes"),
+    [
+        ("start_worker", ["shop: task_always_eager = True is switched off, as in production"]),
+        ("run_eagerly", ["shop: task_always_eager = True is switched off, as in production"]),
+        ("run_always_eagerly", []),
+    ],
+)
+def test_always_eager_is_noted_where_it_is_switched_off(how, notes):
+    app = Celery("shop", broker="memory://", set_as_current=False)
+    app.conf.task_always_eager = True
+    with Simulation() as sim:
+        getattr(sim, how)(app)
+        assert sim.notes == notes
 
 
 @pytest.fixture

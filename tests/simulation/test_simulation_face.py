@@ -262,7 +262,7 @@ def test_always_eager_is_switched_off_with_a_note(sim, app, monkeypatch):
     sim.run()
 
     assert sim.task(result.id).timeline == "RETRY 15m SUCCESS"
-    assert "face: task_always_eager = True is switched off: its tasks wait in a queue, as in production" in sim.notes
+    assert "face: task_always_eager = True is switched off, as in production" in sim.notes
 
 
 @pytest.mark.parametrize(

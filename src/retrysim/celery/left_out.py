@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from billiard.common import REMAP_SIGTERM
 from celery.app.defaults import NAMESPACES, flatten
 from celery.backends.base import DisabledBackend
 
@@ -16,15 +17,15 @@ from retrysim.celery.own_results import keeps_its_results
 #: Settings of prefork's children, which only isolated ones obey.
 _OF_CHILDREN = ("worker_max_tasks_per_child", "worker_max_memory_per_child")
 #: Settings of what is not simulated, whatever the broker.
-_OF_PROCESSES = ("worker_proc_alive_timeout",)
+_OF_PROCESSES = ("worker_proc_alive_timeout", "worker_lost_wait", "worker_pool_start_method")
 _OF_CONNECTIONS = ("broker_use_ssl", "broker_login_method", "redis_backend_use_ssl")
 #: Arguments of a queue that only RabbitMQ knows.
 _RABBITMQ_ONLY = "x-"
 
 
-def left_out(app: Any, broker: Any) -> list[str]:
+def left_out(app: Any, broker: Any, *, always_eager: bool) -> list[str]:
     """One sentence each; asked before the app is borrowed, while its configuration is its own."""
-    return _of(app, (*_broker(app, broker), *_settings(app), *_environment()))
+    return _of(app, (*_broker(app, broker), *_settings(app, always_eager), *_environment()))
 
 
 def left_out_by(app: Any, worker: Any) -> list[str]:
@@ -66,17 +67,18 @@ def _broker(app: Any, broker: Any) -> Iterator[str]:
             yield f"its results are kept in the memory of the simulation, and not in {name!r}"
 
 
-def _settings(app: Any) -> Iterator[str]:
-    if app.conf.task_always_eager:
-        yield "task_always_eager = True is switched off: its tasks wait in a queue, as in production"
+def _settings(app: Any, always_eager: bool) -> Iterator[str]:
+    if app.conf.task_always_eager and not always_eager:
+        yield "task_always_eager = True is switched off, as in production"
     for name in (*_OF_PROCESSES, *_OF_CONNECTIONS):
         if _is_set(app, name):
             yield f"{name} has no effect"
 
 
 def _environment() -> Iterator[str]:
-    if os.environ.get("REMAP_SIGTERM"):
-        yield "REMAP_SIGTERM has no effect: send the signal that is meant, worker.signal('SIGQUIT')"
+    given = os.environ.get("REMAP_SIGTERM")
+    if given and given != REMAP_SIGTERM:  # which billiard has read when it was imported
+        yield "REMAP_SIGTERM has no effect, because it was set after Celery was imported"
 
 
 def _is_set(app: Any, name: str) -> bool:

@@ -10,6 +10,7 @@ from signal import SIGKILL, Signals
 from types import TracebackType
 from typing import Any, Self
 
+from billiard.common import REMAP_SIGTERM
 from celery import signals
 from celery.app import trace as celery_trace
 
@@ -24,7 +25,7 @@ from retrysim.kernel import Condition, Environment, Host, Role
 from retrysim.trace import Trace, WorkerReady, WorkerStopped
 
 #: What each signal makes of a worker, as its end in the trace says it.
-_HOW = {"SIGTERM": "warm", "SIGINT": "warm", "SIGQUIT": "cold"}
+_HOW = {"SIGTERM": "cold" if REMAP_SIGTERM == "SIGQUIT" else "warm", "SIGINT": "warm", "SIGQUIT": "cold"}
 
 
 class Worker:
@@ -116,8 +117,11 @@ class Worker:
         return host
 
     def stop(self) -> None:
-        """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped."""
-        self._end_by("SIGTERM", "warm")
+        """Warm shutdown (SIGTERM): what runs may end, nothing new is begun. Returns when the worker has stopped.
+
+        Under ``REMAP_SIGTERM=SIGQUIT`` it is a cold one, as in production.
+        """
+        self._end_by("SIGTERM", _HOW["SIGTERM"])
 
     def soft_stop(self) -> None:
         """Soft shutdown (SIGQUIT, Celery 5.5 and later): what runs has ``worker_soft_shutdown_timeout`` to end."""

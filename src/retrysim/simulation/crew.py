@@ -244,7 +244,7 @@ class Crew:
                 app.finalize(auto=True)
                 app.backend  # noqa: B018 - evaluates what is lazy
                 lay_over(self._undo, app, self.conf)
-                self._left_out.extend(left_out(app, self.broker))
+                self._left_out.extend(left_out(app, self.broker, always_eager=always_eager))
                 borrow(self._undo, app, self.broker, self._environment, self.processes, always_eager=always_eager)
             self._apps.append(app)
             learn_settings(self._trace.redact, app)
