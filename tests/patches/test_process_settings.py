@@ -2,6 +2,7 @@
 
 import os
 import resource
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def settings():
     }
 
 
-def play(function, pool="prefork", **options):
+def play(function, pool="prefork", isolated=None, **options):
     app = Celery(f"settings{next(NUMBERS)}", broker="memory://", backend="redis://nobody.example/1")
 
     @app.task(name="change", shared=False)
@@ -38,7 +39,7 @@ def play(function, pool="prefork", **options):
         return function()
 
     with Simulation(**options) as sim:
-        sim.start_worker(app, pool=pool)
+        sim.start_worker(app, pool=pool, isolated=isolated)
         result = app.tasks["change"].delay()
         sim.run()
         return result.get(), list(sim.notes)
@@ -48,20 +49,44 @@ def change_all():
     os.chdir("/")
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-    resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
     os.nice(3)
-    os.setpriority(os.PRIO_PROCESS, 0, 4)
+    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + 1)
     os.setsid()
-    os.setpgid(0, 0)
+    with suppress(PermissionError):  # of who leads a session
+        os.setpgid(0, 0)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_nothing_that_a_task_changes_of_its_process_stays(pool):
+@pytest.mark.parametrize(
+    ("pool", "isolated"), [("prefork", False), ("prefork", True), ("threads", None), ("solo", None)]
+)
+def test_nothing_that_a_task_changes_of_its_process_stays(pool, isolated):
     before = settings()
-    play(change_all, pool)
+    play(change_all, pool, isolated)
 
     assert settings() == before
+
+
+def test_an_isolated_process_changes_its_own_settings():
+    def change():
+        change_all()
+        changed = settings()
+        return changed["files"], changed["processor"], changed["niceness"], changed["session"] == os.getpid()
+
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    changed, notes = play(change, isolated=True)
+
+    assert changed == [[256, 256], [100, 100], min(niceness + 4, 19), True]
+    assert not [note for note in notes if "left out" in note]
+
+
+def test_an_isolated_process_leaves_out_what_concerns_another_one():
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    _, notes = play(lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19), isolated=True)
+
+    assert os.getpriority(os.PRIO_PROCESS, 0) == niceness
+    assert "os.setpriority of another process is left out" in notes
 
 
 def test_a_task_works_in_the_directory_and_under_the_limits_that_it_has_set(tmp_path):

@@ -42,6 +42,9 @@ _LOOK_AHEAD = 256
 class Environment:
     """Processes, their schedule and the virtual clock that they share."""
 
+    #: whether this is what a forked child has of it
+    is_forked = False
+
     def __init__(self, clock: VirtualClock, *, limits: Limits | None = None) -> None:
         self.clock = clock
         clock.on_many_readings = self._let_time_pass

@@ -1,7 +1,8 @@
 """Guards what a simulated process changes of its own process: here that one plays the simulation, and runs the tests.
 
 What can be put back is changed, and put back with the end of the simulation. What cannot be is left out, and said once.
-What gives up rights is refused: to go on with them would look as if it had worked.
+What gives up rights is refused: to go on with them would look as if it had worked. A simulated process that is one of
+the machine changes its own settings for good.
 """
 
 from __future__ import annotations
@@ -24,16 +25,33 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-#: Name -> what it returns where it is left out.
-_LEFT_OUT: dict[str, Callable[..., Any]] = {
-    "nice": lambda increment: os.getpriority(os.PRIO_PROCESS, 0) + increment,
-    "setpriority": lambda *_: None,
-    "setsid": os.getpid,
-    "setpgid": lambda *_: None,
-    "setpgrp": lambda: None,
-    "sched_setaffinity": lambda *_: None,
-    "sched_setscheduler": lambda *_: None,
-    "sched_setparam": lambda *_: None,
+
+def _nothing(*_args: Any) -> None:
+    pass
+
+
+def _always(*_args: Any) -> bool:
+    return True
+
+
+def _is_this(pid: int, *_more: Any) -> bool:
+    return pid in (0, os.getpid())
+
+
+def _is_this_process(which: int, who: int, _priority: int) -> bool:
+    return which == os.PRIO_PROCESS and _is_this(who)
+
+
+#: Name -> what it returns where it is left out, and whether a call concerns none but the process that makes it.
+_LEFT_OUT: dict[str, tuple[Callable[..., Any], Callable[..., bool]]] = {
+    "nice": (lambda increment: os.getpriority(os.PRIO_PROCESS, 0) + increment, _always),
+    "setpriority": (_nothing, _is_this_process),
+    "setsid": (os.getpid, _always),
+    "setpgid": (_nothing, _is_this),
+    "setpgrp": (_nothing, _always),
+    "sched_setaffinity": (_nothing, _is_this),
+    "sched_setscheduler": (_nothing, _is_this),
+    "sched_setparam": (_nothing, _is_this),
 }
 _REFUSED = (
     "setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups",
@@ -48,9 +66,10 @@ def keep_the_settings_of_this_process(
 
     What can be put back is, when ``put_back_by`` is closed; by default with the stand-ins.
     """
-    for name, answer in _LEFT_OUT.items():
+    for name in _LEFT_OUT:
         if hasattr(os, name):
-            stand_ins.put(os, name, reality.instead_of(getattr(os, name), partial(_leave_out, reality, name, answer)))
+            real = getattr(os, name)
+            stand_ins.put(os, name, reality.instead_of(real, partial(_leave_out, reality, name, real)))
     for name in _REFUSED:
         if hasattr(os, name):
             stand_ins.put(os, name, reality.instead_of(getattr(os, name), partial(_refuse, reality, name)))
@@ -67,8 +86,14 @@ def keep_the_settings_of_this_process(
             stand_ins.put(resource, "prlimit", reality.instead_of(resource.prlimit, of_any))
 
 
-def _leave_out(reality: Reality, name: str, answer: Callable[..., Any], _process: Host, *args: Any) -> Any:
-    reality.note(f"os.{name} is left out: simulated processes run in one process of the machine, the test's")
+def _leave_out(reality: Reality, name: str, real: Callable[..., Any], _process: Host, *args: Any) -> Any:
+    answer, is_its_own = _LEFT_OUT[name]
+    if not reality.is_in_a_real_process:
+        reality.note(f"os.{name} is left out: simulated processes run in one process of the machine, the test's")
+        return answer(*args)
+    if is_its_own(*args):
+        return real(*args)
+    reality.note(f"os.{name} of another process is left out")
     return answer(*args)
 
 
@@ -105,7 +130,10 @@ class _Kept:
     def setrlimit(
         self, reality: Reality, real: Callable[..., None], _process: Host, which: int, limits: tuple[int, int], /
     ) -> None:
-        """The soft limit, which can be raised again; a hard one stays as it is."""
+        """The soft limit, which can be raised again; a hard one changes only in a process of the machine's own."""
+        if reality.is_in_a_real_process:
+            real(which, limits)
+            return
         soft, hard = resource.getrlimit(which)
         if which == resource.RLIMIT_CPU:
             reality.note("resource.RLIMIT_CPU is left out: the processor time of the whole test would count")

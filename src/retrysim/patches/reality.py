@@ -99,6 +99,11 @@ class Reality:
         return is_importing()
 
     @property
+    def is_in_a_real_process(self) -> bool:
+        """Whether the simulated process is one of the machine: what it changes of itself ends with it."""
+        return self._environment.is_forked
+
+    @property
     def host(self) -> Host | None:
         """The simulated process that the caller is in; ``None`` for the test itself, and for real threads.
 

@@ -35,6 +35,7 @@ def share_fakes(faces: Faces, fakes: ServedFakes, reality: Reality) -> None:
             return permits_here(*names) or bool(link.call("fakes", "permits", *names))
 
         reality.permits = permits  # type: ignore[method-assign]
+        link.replace(reality, "fakes", "note")
         fakes.find = find  # type: ignore[method-assign]
         fakes.make_line = lambda fake: _Line(link, fake.name)  # type: ignore[method-assign]
         reality.address_of = link.method("fakes", "address_of")
@@ -53,6 +54,7 @@ class _Fakes:
         self.address_of = reality.address_of
         self.host_at = reality.host_at
         self.permits = reality.permits
+        self.note = reality.note
         self._find = fakes.find
 
     def line(self, fake: str) -> tuple[bool, bool, int]:

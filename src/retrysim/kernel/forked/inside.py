@@ -131,6 +131,7 @@ def _without_self(far: Callable[..., Any]) -> Callable[..., Any]:
 class ForkedEnvironment(Environment):
     """The environment of the simulation, as a child has it: only its own processes are in it."""
 
+    is_forked = True
     link: Link
     main: Process
     shared: dict[str, Condition]
