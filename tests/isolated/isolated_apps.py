@@ -149,6 +149,16 @@ def wait_for_a_thread():
     thread.join()
 
 
+@app.task
+def fork_and_return():
+    pid = os.fork()
+    if pid == 0:
+        print("printed by a fork")  # noqa: T201
+        logger.warning("logged by a fork")
+        return "the fork"  # this is where it ends
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def forks():
     """The processes that this one has forked and not reaped; not those that run another program."""
     children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]

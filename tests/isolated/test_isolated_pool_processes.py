@@ -8,7 +8,19 @@ import sys
 from datetime import timedelta
 
 import pytest
-from isolated_apps import app, count, draw, forks, main_thread, raise_it, speak, try_again, who, work_in_threads
+from isolated_apps import (
+    app,
+    count,
+    draw,
+    fork_and_return,
+    forks,
+    main_thread,
+    raise_it,
+    speak,
+    try_again,
+    who,
+    work_in_threads,
+)
 
 import retrysim
 from retrysim.errors import InputError
@@ -67,6 +79,16 @@ def test_what_a_child_says_reaches_the_test(capsys, caplog, recwarn):
     assert "printed in a child" in capsys.readouterr().out
     assert "logged in a child" in [record.getMessage() for record in caplog.records]
     assert "warned of in a child" in [str(warning.message) for warning in recwarn]
+
+
+def test_what_a_task_forks_ends_where_it_would_return_from_the_task(capfd):
+    with retrysim.Simulation(allow=["subprocess"]) as sim:
+        sim.start_worker(app, isolated=True)
+        result = fork_and_return.delay()
+        sim.run()
+        assert result.get() == 0
+        assert [event.kind for event in sim.trace].count("task-succeeded") == 1
+    assert "printed by a fork" in capfd.readouterr().out
 
 
 def test_an_assertion_in_a_child_is_in_the_trace():

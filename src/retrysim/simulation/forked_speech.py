@@ -8,6 +8,7 @@ from __future__ import annotations
 import bdb
 import copy
 import logging
+import os
 import sys
 import warnings
 from functools import partial
@@ -21,6 +22,10 @@ from retrysim.kernel.forked.pipe import is_portable, portable
 if TYPE_CHECKING:
     from retrysim.kernel.forked.faces import Faces
     from retrysim.kernel.forked.inside import Link
+
+
+#: The streams, and the files behind them, to which a child writes that a task has forked.
+_FILES = {"stdout": 1, "stderr": 2}
 
 
 def share_speech(faces: Faces) -> None:
@@ -50,14 +55,19 @@ def _handlers() -> list[logging.Handler | None]:
 
 
 def _speak_elsewhere(link: Link) -> None:
-    for stream in ("stdout", "stderr"):
+    for stream in _FILES:
         if getattr(sys, stream) is not None:
             setattr(sys, stream, _Elsewhere(link, stream))
     for place, handler in enumerate(_handlers()):
         if handler is not None:
             handler.handle = partial(_log_elsewhere, link, place, handler)  # type: ignore[method-assign]
     _refuse_debuggers(link)
-    warnings._showwarnmsg_impl = lambda message: link.call("speech", "warn", _portable_warning(message))  # type: ignore[attr-defined]
+    warnings._showwarnmsg_impl = partial(_warn_elsewhere, link)  # type: ignore[attr-defined]
+
+
+def _warn_elsewhere(link: Link, message: warnings.WarningMessage) -> None:
+    if not link.is_cut:
+        link.call("speech", "warn", _portable_warning(message))
 
 
 def _refuse_debuggers(link: Link) -> None:
@@ -77,7 +87,7 @@ def _refuse_debuggers(link: Link) -> None:
 
 def _log_elsewhere(link: Link, place: int, handler: logging.Handler, record: logging.LogRecord) -> bool:
     passed = handler.filter(record)
-    if passed:
+    if passed and not link.is_cut:
         link.call("speech", "log", place, _portable_record(record))
     return bool(passed)
 
@@ -118,7 +128,10 @@ class _Elsewhere:
         self._stream = name
 
     def write(self, text: str) -> int:
-        self._link.call("speech", "write", self._stream, text)
+        if self._link.is_cut:
+            os.write(_FILES[self._stream], text.encode(self.encoding, self.errors))
+        else:
+            self._link.call("speech", "write", self._stream, text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -47,6 +47,8 @@ class Link:
         self.before_outcome: list[Callable[[], object]] = []
         #: whether the parent has the turn
         self.is_asking = False
+        #: whether this is a child that a task has forked, which has no part in the simulation
+        self.is_cut = False
         self._orders: deque[tuple[Any, ...]] = deque()
         self._ordered = Condition("a task")
         self.on[ORDER] = self._take_order
@@ -98,6 +100,8 @@ class Link:
         self._ordered.notify_all()
 
     def _ask(self, message: Any) -> Any:
+        if self.is_cut:
+            _exit(0)
         self.is_asking = True
         try:
             self._pipe.send(message)
@@ -180,6 +184,10 @@ class ForkedEnvironment(Environment):
 
     def stop(self) -> None:
         self.link.call("kernel", "stop")
+
+    def leave_to_a_child(self, end: greenlet) -> None:
+        super().leave_to_a_child(end)
+        self.link.is_cut = True
 
     def intervene(self, act: Callable[[], None]) -> None:
         """Nothing here can reach what is in the parent."""
