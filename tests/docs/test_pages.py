@@ -38,6 +38,15 @@ def _linked_files(page):
     return re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
 
 
+def test_each_file_that_the_boundary_names_exists():
+    text = (DOCS / "explanation" / "boundary.md").read_text()
+    named = set(re.findall(r"`([a-z_]+/(?:[\w/]+\.(?:py|toml))?)`", text))
+
+    folders = ROOT, ROOT / "src" / "retrysim"
+    assert sorted(name for name in named if not any((folder / name).exists() for folder in folders)) == []
+    assert len(named) > 30
+
+
 def test_the_documentation_is_built_without_a_warning(tmp_path):
     pytest.importorskip("sphinx", reason="the documentation is built where `.[docs]` is installed")
 
