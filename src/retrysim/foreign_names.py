@@ -100,7 +100,6 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("celery.contrib.testing.worker", "_start_worker_thread", "pytest_plugin/worker_option.py"),
         ("celery.fixups.django", "_maybe_close_fd", "databases/one_transaction.py"),
         ("celery.local:Proxy", "_Proxy__args", "celery/own_tasks.py"),
-        ("celery.utils.collections:ConfigurationView._to_keys", "_keys", "celery/conf_settings.py"),
         ("celery.utils.dispatch.signal:Signal", "_live_receivers", "celery/receivers.py"),
         ("celery.worker.components", "_Hub", "celery/rabbitmq/broker.py celery/redis/broker.py"),
         ("celery.worker.components", "_Timer", "celery/rabbitmq/broker.py celery/redis/broker.py"),
@@ -274,6 +273,8 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 #: What only some versions have; the files do without it elsewhere.
 IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
+    # Celery before 5.5 reads it elsewhere
+    ("celery.utils.collections:ConfigurationView._to_keys", "_keys", "celery/conf_settings.py"),
     ("coverage.control:Coverage.__init__", "_collector", "simulation/forked_coverage.py"),
     # kombu before 5.6 has no timer for it
     ("kombu.transport.redis:Transport.register_with_event_loop", "_restore_messages_tref", "celery/redis/idle.py"),
