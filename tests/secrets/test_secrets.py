@@ -195,6 +195,14 @@ def test_a_name_that_only_looks_like_one_tells_none(name):
     assert not names_a_secret(name)
 
 
+def test_the_folder_of_a_shell_is_no_password():
+    redact = Redactor()
+    redact.learn_environment({"PWD": "/home/ada/shop", "OLDPWD": "/home/ada/crm", "DB_PWD": "correct-horse"})
+
+    text = 'File "/home/ada/shop/tasks.py", "/home/ada/crm", correct-horse'
+    assert redact(text) == 'File "/home/ada/shop/tasks.py", "/home/ada/crm", ***'
+
+
 def test_a_secret_is_found_in_a_repr_in_json_and_in_a_url():
     redact = Redactor()
     redact.learn("password", "p@ss 'w\\rd")

@@ -154,7 +154,7 @@ class Simulation(RunView):
         self._open = True
         warn_of_untested_versions()
         check_foreign_names()
-        self.trace.redact.learn_all(os.environ)
+        self.trace.redact.learn_environment(os.environ)
         with self._undo_on_error(), deferred_interrupts(), own_places().shared():
             set_aside_what_exists(self._undo)
             self._undo.callback(setdefaulttimeout, getdefaulttimeout())  # kombu sets it for a while

@@ -34,6 +34,8 @@ _NAME = re.compile(
 _HARMLESS_NAME = re.compile(
     r"(?:routing|primary|foreign|public|sort|cache|idempotency|hash|row|partition|group|object|lock|redis)_?keys?$"
 )
+#: Variables of a shell that only look like secrets: the folder that a command is run in.
+_OF_A_SHELL = frozenset({"PWD", "OLDPWD"})
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 #: How many texts are remembered with what became of them: most are said again and again.
@@ -81,10 +83,14 @@ class Redactor:
                 self.learn(name, item)
 
     def learn_all(self, values: Mapping[Any, Any]) -> None:
-        """Learn from the names and values of a mapping: the environment, settings, headers, a JSON body."""
+        """Learn from the names and values of a mapping: settings, headers, a JSON body."""
         for name, value in values.items():
             if isinstance(name, str):
                 self.learn(name, value)
+
+    def learn_environment(self, variables: Mapping[str, str]) -> None:
+        """Learn from environment variables. The current folder begins every path of a traceback, and is no password."""
+        self.learn_all({name: value for name, value in variables.items() if name not in _OF_A_SHELL})
 
     def _add(self, value: str) -> None:
         if len(value) < _SHORTEST or value.lower() in _WORDS or value.isspace():
