@@ -212,6 +212,23 @@ def test_a_module_that_cannot_be_imported_exits_2(retrysim, tmp_path, monkeypatc
     assert ended.err == ("the app 'broken_app' cannot be imported: ValueError: no DATABASE_URL (broken_tasks.py:1)\n")
 
 
+def test_a_module_that_connects_to_a_database_exits_2_and_says_how_to_allow_it(retrysim, tmp_path, monkeypatch):
+    text = "import sqlite3\nfrom celery import Celery\napp = Celery('eager_to_connect')\nsqlite3.connect('shop.db')\n"
+    (tmp_path / "eager_to_connect.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit", "eager_to_connect")
+
+    database = f"sqlite:///{tmp_path}/shop.db"
+    assert ended.code == 2
+    assert ended.err == (
+        "the app 'eager_to_connect' cannot be imported: "
+        f"the import of the app connects to a real database: SQLite at {database}\n"
+        "  at eager_to_connect.py:4: sqlite3.connect('shop.db')\n"
+        f'  If the real one is meant: allow = ["{database}"] under [tool.retrysim] in pyproject.toml\n'
+    )
+
+
 SMALL_CONTEST = (
     "--policies",
     "--tasks",

@@ -14,6 +14,7 @@ import psycopg2.extensions
 import psycopg2.extras
 import pytest
 from celery import Celery
+from celery.fixups.django import DjangoWorkerFixup
 
 from retrysim import InputError, RealDatabase, Simulation
 from retrysim.errors import UnservedHost
@@ -169,6 +170,35 @@ def test_an_import_is_refused_what_it_was_not_allowed(path):
         sqlite3.connect(path)
     with nothing_real([f"sqlite:///{path}"]):
         sqlite3.connect(path).close()
+
+
+def test_an_import_has_no_test_database_and_no_simulation_to_allow_it(path):
+    with nothing_real(), pytest.raises(RealDatabase) as caught:
+        sqlite3.connect(path)
+
+    assert str(caught.value).splitlines()[2:] == [
+        f'  If the real one is meant: allow = ["sqlite:///{path}"] under [tool.retrysim] in pyproject.toml'
+    ]
+
+
+def ask_the_database(*_):
+    raise RealDatabase("the import of the app connects to a real database")
+
+
+def test_a_query_in_the_ready_of_a_django_app_ends_the_import(monkeypatch):
+    monkeypatch.setattr("django.core.checks.run_checks", lambda: None)
+    worker = SimpleNamespace(django_setup=ask_the_database)
+
+    with nothing_real(), pytest.raises(RealDatabase):
+        DjangoWorkerFixup.validate_models(worker)
+
+
+def test_a_query_in_a_system_check_of_django_is_left_out(monkeypatch):
+    monkeypatch.setattr("django.core.checks.run_checks", ask_the_database)
+    worker = SimpleNamespace(django_setup=lambda: None)
+
+    with nothing_real():
+        DjangoWorkerFixup.validate_models(worker)
 
 
 def test_a_wrong_word_for_databases_says_what_there_is():

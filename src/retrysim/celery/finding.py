@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 from celery.app.utils import find_app as celery_find_app
 
-from retrysim.errors import AppError
+from retrysim.errors import AppError, RetrysimError
 
 
 def find_app(app: Any) -> Any:
@@ -50,6 +50,8 @@ def _missing_attribute(name: str) -> str | None:
 
 def explain_import_error(name: str, error: Exception) -> str:
     """Why an app, or a module of its tasks, cannot be imported: what was raised, and where."""
+    if isinstance(error, RetrysimError):  # which says where it happened
+        return f"the app {name!r} cannot be imported: {error}"
     reason = traceback.format_exception_only(error)[-1].strip()
     message = f"the app {name!r} cannot be imported: {reason}{_place(error)}"
     if variable := _missing_variable(error):

@@ -106,6 +106,8 @@ class Barrier:
 
     def _remedy(self, address: Address) -> str:
         real = f"If the real one is meant: {self._allow(address.permit)}"
+        if self._allow is allow_at_import:
+            return real
         if self._allow is not allow_in_the_project:
             real += " in a test, `database: real` in a scenario, or allow under [tool.retrysim] in pyproject.toml"
         if "django.db" in sys.modules:
@@ -119,6 +121,11 @@ class Barrier:
 def allow_in_the_project(permit: str) -> str:
     """How a permit is given where there is no simulation to ask: for the workers of ``--retrysim-worker``."""
     return f'allow = ["{permit}"] under [tool.retrysim] in pyproject.toml'
+
+
+def allow_at_import(permit: str) -> str:
+    """The same for the import of an app, which has no database of a test yet."""
+    return allow_in_the_project(permit)
 
 
 def _of_a_tool() -> bool:

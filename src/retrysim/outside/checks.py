@@ -1,6 +1,7 @@
 """Django's system checks, which a worker runs when it starts: some ask the database, and none is about tasks.
 
-Where the database may not be asked, those that were not run yet are left out.
+Where the database may not be asked, those that were not run yet are left out. What an app's ``ready()`` asks is the
+app's own: ``django.setup()`` would be left half done, so that raises.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def _put(undo: UndoStack, _barrier: Barrier, module: ModuleType) -> None:
 
     @wraps(real)
     def validate_models(self: Any) -> None:
+        self.django_setup()
         with suppress(RealDatabase):
             real(self)
 

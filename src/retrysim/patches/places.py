@@ -16,6 +16,8 @@ from retrysim.patches.asking_nothing import names_of, text_of
 
 _OURS = str(Path(__file__).parents[1])
 _STANDARD = sysconfig.get_path("stdlib")
+#: What a command such as ``pytest`` begins in.
+_SCRIPTS = sysconfig.get_path("scripts") + os.sep
 _MAKERS = (threading.__file__, queue.__file__, str(Path(__file__).with_name("locks.py")), __file__)
 _INSTALLED = "site-packages"
 
@@ -23,7 +25,8 @@ _INSTALLED = "site-packages"
 def call_site(frame: FrameType | None = None) -> str:
     """``app.py:12: with LOCK:``, of the caller or of the frame at which a suspended one stands.
 
-    The line of an installed library is given only where no line of the project led there.
+    The line of an installed library is given only where no line of the project led there: that of the innermost
+    library but one, which called it.
     """
     return site_in(outwards(frame or sys._getframe(1)))
 
@@ -32,7 +35,8 @@ def site_in(frames: Sequence[FrameType]) -> str:
     """The call site among these frames, of which the innermost comes first."""
     foreign = [frame for frame in frames if not _is_ours_or_standard(frame)]
     own = [frame for frame in foreign if _INSTALLED not in frame.f_code.co_filename]
-    return _text_of((own or foreign or [frame for frame in frames if not is_ours(frame)] or frames)[0])
+    callers = [frame for frame in foreign if _package_of(frame) != _package_of(foreign[0])]
+    return _text_of((own or callers or foreign or [frame for frame in frames if not is_ours(frame)] or frames)[0])
 
 
 def place_of(frame: FrameType | None) -> str:
@@ -93,7 +97,11 @@ def is_ours(frame: FrameType) -> bool:
 
 def _is_ours_or_standard(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
-    return file.startswith((_OURS, "<")) or (file.startswith(_STANDARD) and _INSTALLED not in file)
+    return file.startswith((_OURS, _SCRIPTS, "<")) or (file.startswith(_STANDARD) and _INSTALLED not in file)
+
+
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _text_of(frame: FrameType) -> str:
