@@ -88,6 +88,20 @@ def test_a_thread_of_the_test_sleeps_in_virtual_time(environment):
     assert log == [(10, 10), (30, 30)]
 
 
+def test_a_timer_of_the_test_fires_in_virtual_time_unless_it_is_cancelled(environment):
+    log = []
+    fires = threading.Timer(15, lambda: log.append(environment.clock.ns // SECOND))
+    cancelled = threading.Timer(10, lambda: log.append("never"))
+    fires.start()
+    cancelled.start()
+
+    cancelled.cancel()
+    fires.join()
+    cancelled.join()
+
+    assert log == [15]
+
+
 def test_a_thread_is_started_once(environment):
     thread = threading.Thread(target=lambda: None)
     thread.start()

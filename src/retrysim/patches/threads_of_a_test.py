@@ -87,15 +87,21 @@ def virtual_threads_of_a_test(
 
 
 def _is_virtual(thread: Any) -> bool:
-    """Whose code the thread runs: that of its target, or its class's own ``run``."""
-    own_run = type(thread).run is not threading.Thread.run
-    code: Any = type(thread).run if own_run else getattr(thread, "_target", None)
+    """Whose code the thread runs: that of its target, of a timer's function, or its class's own ``run``."""
+    code: Any = _code_of(thread)
     while hasattr(code, "func"):  # functools.partial
         code = code.func
     name: str = getattr(code, "__module__", None) or ""
     if _BLOCKING.intersection(getattr(getattr(code, "__code__", None), "co_names", ())):
         return False
     return name.startswith(_CELERY) or not _is_installed(name)
+
+
+def _code_of(thread: Any) -> Any:
+    run = type(thread).run
+    if run is threading.Thread.run:
+        return getattr(thread, "_target", None)
+    return thread.function if run is threading.Timer.run else run
 
 
 @cache
