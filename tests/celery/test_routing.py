@@ -103,6 +103,10 @@ def test_a_routing_key_alone_goes_to_the_default_queue_which_these_workers_do_no
     sim.run()
 
     assert sim.trace.lost() == {result.id: "it waits in queue 'celery', which nobody consumes"}
+    assert [note for note in sim.notes if "consumes" in note] == [
+        "no worker consumes 'celery': start one with queues=['all', 'arts', 'celery', 'sport'], "
+        "in a scenario workers: {queues: [all, arts, celery, sport]}"
+    ]
 
 
 def test_a_direct_exchange_leads_to_the_queue_of_exactly_that_key(sim):

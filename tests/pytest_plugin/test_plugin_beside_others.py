@@ -175,6 +175,28 @@ def test_a_wrong_argument_of_the_marker_is_an_error_with_what_came_close(project
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E*InputError: @pytest.mark.retrysim has no argument 'sed'; did you mean 'seed'?"])
+    result.stdout.no_fnmatch_line("*_must_be_known*")  # no line of ours
+
+
+def test_a_fixture_with_a_wrong_argument_says_what_came_close(project):
+    project.makeconftest(
+        """
+        import retrysim
+
+        celery_sim = retrysim.fixture(app="proj", queue="mail")
+        """
+    )
+    project.makepyfile(
+        test_it="""
+        def test_it(celery_sim):
+            pass
+        """
+    )
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E*InputError: retrysim.fixture has no argument 'queue'; did you mean 'queues'?"])
 
 
 def test_without_strictness_a_task_may_call_whom_it_likes(project):

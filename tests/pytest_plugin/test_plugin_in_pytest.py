@@ -300,6 +300,7 @@ def test_a_projects_own_fixture_serves_fresh_fakes_and_starts_its_worker(project
         crm = API("https://crm.acme.io", limit="1 per minute", answer={"ok": True})
         celery_sim = retrysim.fixture(app="proj", fakes=[crm], start="2015-08-03T12:00:00Z")
         eager_sim = retrysim.fixture(app="proj", eager=True)
+        mail_sim = retrysim.fixture(app="proj", queues=["celery", "mail"])
         """
     )
     project.makepyfile(
@@ -318,10 +319,14 @@ def test_a_projects_own_fixture_serves_fresh_fakes_and_starts_its_worker(project
 
         def test_eager(eager_sim):
             assert lucky.delay().get() == "at last"
+
+        @pytest.mark.parametrize("queue", ["celery", "mail"])
+        def test_queues(mail_sim, queue):
+            assert lucky.apply_async(queue=queue).get() == "at last"
         """
     )
 
-    project.runpytest_subprocess().assert_outcomes(passed=3)
+    project.runpytest_subprocess().assert_outcomes(passed=5)
 
 
 def test_timelines_that_differ_are_shown_word_under_word(project):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -67,6 +67,8 @@ class Crew:
         self._hosted: list[Any] = []
         #: what of their settings has no effect here
         self._left_out: list[str] = []
+        #: what lets workers consume the queues in which tasks waited when the last run ended
+        self._unconsumed: list[str] = []
         self._borrowing = False
         self._broker: Broker | None = None
         self._redis: Any = None
@@ -88,7 +90,7 @@ class Crew:
     @property
     def notes(self) -> list[str]:
         """What was replaced or left out of each app, and what its broker says of the run."""
-        return [*self._left_out, *(() if self._broker is None else self._broker.notes)]
+        return [*self._left_out, *self._unconsumed, *(() if self._broker is None else self._broker.notes)]
 
     @property
     def routed(self) -> dict[str, list[str]] | None:
@@ -282,7 +284,9 @@ class Crew:
         if self._broker is None:
             return
         waiting = {queue: task_ids for queue, task_ids in self._broker.waiting().items() if task_ids}
-        consumed = self.consumed if waiting else set()  # which asks each worker, on its own host
+        of_each = [worker.queues for worker in self.workers] if waiting else []  # which asks each, on its own host
+        consumed: set[str] = set().union(*of_each)
+        self._unconsumed = list(_how_to_consume(waiting.keys() - consumed, consumed)) if all(of_each) else []
         for queue, task_ids in waiting.items():
             phrase = f"it waits in queue {queue!r}" + ("" if queue in consumed else ", which nobody consumes")
             yield from ((task_id, phrase) for task_id in task_ids)
@@ -291,3 +295,13 @@ class Crew:
         for runner in runners:
             yield from ((task_id, "it waits for its ETA") for task_id in runner.scheduled)
             yield from ((task_id, "its body is running") for task_id in runner.running)
+
+
+def _how_to_consume(waiting: Set[str], consumed: Set[str]) -> Iterator[str]:
+    """What to write where workers are there, and none of them consumes the queues in which tasks wait."""
+    if waiting and consumed:
+        queues = sorted(waiting | consumed)
+        yield (
+            f"no worker consumes {' or '.join(map(repr, sorted(waiting)))}: start one with queues={queues}, "
+            f"in a scenario workers: {{queues: [{', '.join(queues)}]}}"
+        )
