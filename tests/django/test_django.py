@@ -70,3 +70,12 @@ def test_locks_and_caches_in_the_simulated_redis(check):
 def test_results_in_djangos_tables(check):
     pytest.importorskip("django_celery_results", reason="django-celery-results is not installed")
     assert "4 passed" in check("check_results_in_tables.py", "memory", SHOP_RESULTS="django-db")
+
+
+def test_a_scenario_finds_the_rows_of_post_migrate_numbered_as_a_test_before_it_left_them(check):
+    """A test with ``transactional_db`` flushes them, and Django makes them anew with the next numbers."""
+    test = "check_own_connections.py::test_what_the_test_committed_a_task_sees_and_the_other_way_round"
+
+    said = check(test, "memory", "checks/check_count.scenario.yaml", SHOP_APPS="django.contrib.contenttypes")
+
+    assert "2 passed" in said

@@ -18,6 +18,7 @@ DATABASES = {"default": _DATABASES[os.environ.get("SHOP_DATABASE", "memory")]}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CELERY_RESULT_BACKEND = os.environ.get("SHOP_RESULTS", "redis://broker.acme:6379/1")
 INSTALLED_APPS = ["orders", *(["django_celery_results"] if CELERY_RESULT_BACKEND == "django-db" else [])]
+INSTALLED_APPS += os.environ.get("SHOP_APPS", "").split()
 SECRET_KEY = "not one"
 USE_TZ = True
 CACHES = {
