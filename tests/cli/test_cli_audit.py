@@ -394,6 +394,7 @@ def test_send_mail_loses_nothing(sim):
     sim.run()
 
     assert sim.states == {"FAILURE": 8}  # what it did; say what it should do
+    # why: AttributeError: 'int' object has no attribute 'patience'
     # sim.check() says what is wrong with it
 '''
 

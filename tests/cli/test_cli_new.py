@@ -44,7 +44,7 @@ workers: {concurrency: 4}
 fakes:
   crm_acme_io: {url: https://crm.acme.io, limit: "5 per minute"}
 submit:
-  - {task: shop.tasks.push_order, times: 8, kwargs: {order_id: 1, token: a token}}
+  - {task: shop.tasks.push_order, times: 8, kwargs: {order_id: 1, token: a-token}}
 expect:
   states: {SUCCESS: 8}  # what it did; say what it should do
 """
@@ -65,7 +65,7 @@ def test_push_order_loses_nothing(sim):
     sim.start_worker("shop.celery:app", concurrency=4)
 
     for _ in range(8):
-        push_order.delay(order_id=1, token="a token")
+        push_order.delay(order_id=1, token="a-token")
     sim.run()
 
     assert sim.states == {"SUCCESS": 8}  # what it did; say what it should do
@@ -131,3 +131,100 @@ def test_where_there_are_several_apps_the_others_are_named(project):
         2,
         "the app 'celery_of_another:app' has no task of its own; there is 'shop.celery:app', too: name it with --app\n",
     )
+
+
+ROUTED = """
+from celery import Celery
+from shop.client import call
+
+app = Celery("shop", broker="amqp://", backend=None)
+app.conf.task_routes = {"shop.celery.*": {"queue": "mail"}}
+
+
+@app.task(bind=True)
+def send_mail(self, addresses: list[str], dry: bool):
+    if call("https://mail.acme.io/send").status_code == 429:
+        raise self.retry(countdown=60)
+    assert call("https://audit.acme.io:8443/log").json()["stored"]
+"""
+CLIENT = "import requests\n\n\ndef call(url):\n    return requests.post(url, timeout=5)\n"
+ROUTED_SCENARIO = """\
+workers: {concurrency: 4, queues: [celery, mail]}
+fakes:
+  mail_acme_io: {url: https://mail.acme.io, limit: "5 per minute"}
+  audit_acme_io_8443: {url: https://audit.acme.io:8443, limit: "5 per minute"}
+submit:
+  - {task: shop.celery.send_mail, times: 8, kwargs: {addresses: [], dry: true}}
+expect:
+  states: {FAILURE: 8}  # what it did; say what it should do
+  # why: KeyError: 'stored'
+"""
+ROUTED_TEST = """\
+def test_send_mail_loses_nothing(sim):
+    sim.serve(API("https://mail.acme.io", limit="5 per minute"))
+    sim.serve(API("https://audit.acme.io:8443", limit="5 per minute"))
+    sim.start_worker("shop.celery:app", concurrency=4, queues=["celery", "mail"])
+
+    for _ in range(8):
+        send_mail.delay(addresses=[], dry=True)
+    sim.run()
+
+    assert sim.states == {"FAILURE": 8}  # what it did; say what it should do
+    # why: KeyError: 'stored'
+    # sim.check() says what is wrong with it
+"""
+
+
+def test_it_plays_the_task_again_with_the_queue_and_the_apis_that_it_met(tmp_path):
+    package = tmp_path / "shop"
+    package.mkdir()
+    hidden = ROUTED.replace('"https://audit', '"https" + "://audit')  # no address that can be read off the module
+    for name, text in {"__init__.py": "", "celery.py": hidden, "client.py": CLIENT}.items():
+        (package / name).write_text(text)
+
+    done = new(tmp_path)
+
+    assert done.stdout.splitlines()[:2] == [
+        "shop.celery.send_mail of shop.celery:app: 8 failed, 3 retried in 1m of virtual time",
+        "why: KeyError: 'stored'",
+    ]
+    assert (tmp_path / "scenarios/send_mail.scenario.yaml").read_text().endswith(ROUTED_SCENARIO)
+    assert (tmp_path / "test_send_mail_retries.py").read_text().endswith(ROUTED_TEST)
+
+
+SETTINGS = """
+SECRET_KEY = "-"
+INSTALLED_APPS = ["django.contrib.contenttypes"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.db"}}
+"""
+DJANGO = """
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+app = Celery("shop", broker="redis://")
+
+
+@app.task(autoretry_for=(OSError,))
+def count():
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects.get(pk=os.environ["WHICH"])
+"""
+
+
+def test_in_a_django_project_it_plays_on_the_test_database_and_obeys_pyproject(tmp_path):
+    (tmp_path / "settings.py").write_text(SETTINGS)
+    (tmp_path / "shop.py").write_text(DJANGO)
+    (tmp_path / "pyproject.toml").write_text('[tool.retrysim]\nenv = {WHICH = "4711"}\n')
+
+    done = new(tmp_path)
+
+    assert done.stdout.splitlines()[1] == "why: DoesNotExist: ContentType matching query does not exist."
+    assert "\ndatabase: test\n" in (tmp_path / "scenarios/count.scenario.yaml").read_text()
+    test = (tmp_path / "test_count_retries.py").read_text()
+    assert (
+        "import pytest\n\nfrom shop import count\n\n\n@pytest.mark.django_db(transaction=True)\ndef test_count" in test
+    )
+    assert not (tmp_path / "shop.db").exists()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrysim.cli.echo import echo
-from retrysim.cli.first_files import first_scenario, first_test
+from retrysim.cli.first_files import first_test
+from retrysim.cli.first_play import first_play
 from retrysim.cli.found import look_around
 from retrysim.errors import RetrysimError
 
@@ -21,7 +22,7 @@ def written_tests(report: AppReport) -> dict[str, str]:
         if task.by_hand:
             try:
                 found = look_around(Path.cwd(), report.app, task.name)
-                _, outcome = first_scenario(found, f"{found.short}.scenario.yaml")
+                found, outcome = first_play(found, f"{found.short}.scenario.yaml")
                 tests[task.name] = first_test(found, outcome)
             except RetrysimError as error:
                 echo(f"no test for {task.name}: {error}", err=True)

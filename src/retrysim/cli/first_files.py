@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from retrysim.cli.found import Found
 from retrysim.outcomes.outcome import Outcome
+from retrysim.printable import printable
 
 #: Text that YAML takes for nothing else, without quotes.
 _PLAIN = re.compile(r"(?!true|false|null)[A-Za-z_]([\w .:/-]*\w)?", re.ASCII)
@@ -16,21 +18,14 @@ _PLAIN = re.compile(r"(?!true|false|null)[A-Za-z_]([\w .:/-]*\w)?", re.ASCII)
 SCHEMA_NAME = "scenario.schema.json"
 #: More than the limit of a fake of one's own, so that some are refused.
 _TIMES = 8
+_LONGEST_REASON = 100
+_SAY = "  # what it did; say what it should do"
 
 
-def first_scenario(found: Found, file: str) -> tuple[str, Outcome]:
-    """The text of the scenario, and how it was played."""
-    from retrysim.scenarios import items_of, loads
-    from retrysim.simulation.player import play
-
-    [item] = items_of(loads(_scenario(found, {}), file=file))
-    outcome = play(item)
-    return _scenario(found, dict(sorted(outcome.trace.states.items()))), outcome
-
-
-def _scenario(found: Found, states: Mapping[str, int]) -> str:
+def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
+    """The scenario; with how it was played, it expects that."""
     submission = {"task": found.task, "times": _TIMES, **({"kwargs": found.kwargs} if found.kwargs else {})}
-    expected = f"expect:\n  states: {_flow(states)}  # what it did; say what it should do\n" if states else ""
+    workers = {"concurrency": 4, **({"queues": list(found.queues)} if found.queues else {})}
     fakes = "".join(f"  {name}: {_flow(options)}\n" for name, options in found.fakes.items())
     return "".join(
         [
@@ -39,13 +34,31 @@ def _scenario(found: Found, states: Mapping[str, int]) -> str:
             f"name: {_scalar(f'{found.short} loses nothing')}\n",
             f"app: {_scalar(found.app)}\n",
             f"env: {_flow(found.env)}\n" if found.env else "",
-            "celery: [worker]  # also: eager, always_eager\n" if states else "",
-            "workers: {concurrency: 4}\n",
+            "database: test\n" if found.database else "",
+            "celery: [worker]  # also: eager, always_eager\n" if outcome else "",
+            f"workers: {_flow(workers)}\n",
             f"fakes:\n{fakes}" if fakes else "",
             f"submit:\n  - {_flow(submission)}\n",
-            expected,
+            f"expect:\n  states: {_flow(_states(outcome))}{_SAY}\n" if outcome else "",
+            *(f"  {why}\n" for why in (_why(outcome) if outcome else ())),
         ]
     )
+
+
+def reason(outcome: Outcome) -> str:
+    """Why the first task failed or was lost; nothing if none was."""
+    failures = [task.failure.exception for task in outcome.trace.tasks.values() if task.failure]
+    return printable(" ".join(next(iter([*failures, *outcome.trace.lost().values()]), "").split()))
+
+
+def _why(outcome: Outcome) -> list[str]:
+    """The same as a comment, on one line."""
+    why = textwrap.shorten(reason(outcome), _LONGEST_REASON, placeholder="...")
+    return [f"# why: {why}"] if why else []
+
+
+def _states(outcome: Outcome) -> dict[str, int]:
+    return dict(sorted(outcome.trace.states.items()))
 
 
 def _flow(values: Mapping[str, Any]) -> str:
@@ -55,15 +68,18 @@ def _flow(values: Mapping[str, Any]) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, Mapping):
         return _flow(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_scalar, value))}]"
     return value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value)
 
 
 def first_test(found: Found, outcome: Outcome) -> str:
     """The text of the test: the same as the scenario, in Python."""
     names = sorted({"API" for options in found.fakes.values() if options} | {_vendor(n) for n in _vendors(found)})
-    kwargs = ", ".join(f"{name}={json.dumps(value)}" for name, value in found.kwargs.items())
-    states = dict(sorted(outcome.trace.states.items()))
-    imports = [f"from retrysim.fakes import {', '.join(names)}"] if names else []
+    kwargs = ", ".join(f"{name}={_in_python(value)}" for name, value in found.kwargs.items())
+    imports = ["import pytest", ""] if found.database else []
+    imports += [f"from retrysim.fakes import {', '.join(names)}"] if names else []
+    queues = f", queues={json.dumps(list(found.queues))}" if found.queues else ""
     serve = [f"    sim.serve({_made(name, options)})" for name, options in found.fakes.items()]
     env = ["import os", ""] if found.env else []
     set_env = [f'os.environ.setdefault("{name}", "{value}")' for name, value in found.env.items()]
@@ -72,24 +88,30 @@ def first_test(found: Found, outcome: Outcome) -> str:
             f'"""What the retries of {found.task} do, in virtual time."""',
             "",
             *env,
-            *([*imports, ""] if imports else []),
+            *([*imports, *([""] if names else [])] if imports else []),
             *([*set_env, ""] if set_env else []),
             f"from {found.module} import {found.function}" + ("  # noqa: E402" if set_env else ""),
             "",
             "",
+            *(["@pytest.mark.django_db(transaction=True)"] if found.database else []),
             f"def test_{found.short}_loses_nothing(sim):",
             *serve,
-            f'    sim.start_worker("{found.app}", concurrency=4)',
+            f'    sim.start_worker("{found.app}", concurrency=4{queues})',
             "",
             f"    for _ in range({_TIMES}):",
             f"        {found.function}.delay({kwargs})",
             "    sim.run()",
             "",
-            f"    assert sim.states == {json.dumps(states)}  # what it did; say what it should do",
+            f"    assert sim.states == {json.dumps(_states(outcome))}{_SAY}",
+            *(f"    {why}" for why in _why(outcome)),
             "    sim.check()" if outcome.passed else "    # sim.check() says what is wrong with it",
             "",
         ]
     )
+
+
+def _in_python(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _vendors(found: Found) -> list[str]:

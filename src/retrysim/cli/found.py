@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from retrysim.errors import AppError, InputError
 from retrysim.nearest import did_you_mean
@@ -30,7 +31,10 @@ _CLIENTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A task to write a scenario for. ``fakes`` are options by name, ``env`` what the app needs to be imported."""
+    """A task to write a scenario for. ``fakes`` are options by name, ``env`` what the app needs to be imported.
+
+    ``queues`` are those that a worker has to be told, ``default_queues`` those that it consumes untold.
+    """
 
     app: str
     task: str
@@ -39,6 +43,9 @@ class Found:
     kwargs: Mapping[str, Any]
     fakes: Mapping[str, Mapping[str, str]]
     env: Mapping[str, str] = field(default_factory=dict)
+    default_queues: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    database: bool = False
 
     @property
     def short(self) -> str:
@@ -68,6 +75,7 @@ def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
         kwargs=dict(_arguments(function, bound=_is_bound(chosen))),
         fakes=_fakes(inspect.getsource(module) if getattr(module, "__file__", None) else ""),
         env=env,
+        default_queues=tuple(_queues(app)),
     )
 
 
@@ -97,9 +105,11 @@ def _import(name: str, env: dict[str, str]) -> Any:
     """The app; a variable that it misses is given a value, and noted in ``env``."""
     from retrysim.celery.imports import import_app
 
+    project = project_around(Path.cwd())
+    os.environ.update(project.env)
     while True:
         try:
-            return import_app(name, env, project_around(Path.cwd()).of_simulation.get("allow", ()))
+            return import_app(name, {**project.env, **env}, project.of_simulation.get("allow", ()))
         except AppError as error:
             missing = _VARIABLE.search(str(error))
             if missing is None or missing[1] in env:
@@ -143,23 +153,44 @@ def _arguments(function: Any, *, bound: bool) -> Iterator[tuple[str, Any]]:
             parameter.VAR_KEYWORD,
         )
         if required:
-            is_text = parameter.annotation in (str, "str") or re.search(r"name|token|url|text|mail|key", parameter.name)
-            yield parameter.name, f"a {parameter.name}" if is_text else 1
+            yield parameter.name, _value(parameter)
+
+
+def _value(parameter: inspect.Parameter) -> Any:
+    """A value of the parameter's type, as far as its annotation or its name tells."""
+    kind = re.match(r"\w*", inspect.formatannotation(parameter.annotation))
+    for name, value in (("dict", {}), ("list", []), ("bool", True), ("float", 1.5), ("int", 1)):
+        if kind and kind[0] == name:
+            return value
+    is_text = (kind and kind[0] == "str") or re.search(r"name|token|url|text|mail|key", parameter.name)
+    return f"a-{parameter.name}" if is_text else 1  # no space: it may go into a URL
+
+
+def _queues(app: Any) -> Iterator[str]:
+    """The queues that ``celery worker`` consumes without ``-Q``."""
+    queues = app.conf.task_queues or [app.conf.task_default_queue]
+    yield from (str(getattr(queue, "name", queue)) for queue in queues)
+
+
+def fake_of(url: str) -> tuple[str, dict[str, str]]:
+    """The name and the options of a fake that serves an address: a vendor's, or one of one's own."""
+    host = urlsplit(url).netloc
+    if (vendor := _vendors().get(host)) is not None:
+        return vendor, {}
+    own = re.sub(r"\W+", "_", host.removeprefix("www."))
+    return own if own[0].isalpha() else f"api_{own}", {"url": url, "limit": "5 per minute"}
+
+
+def _vendors() -> dict[str, str]:
+    from retrysim.fakes.catalogue import fake_names, make_fake
+
+    return {host: name for name in fake_names() for host in make_fake(name).hosts}
 
 
 def _fakes(source: str) -> dict[str, dict[str, str]]:
     """The fakes of the hosts that a module names, and of the clients that it imports."""
-    from retrysim.fakes.catalogue import fake_names, make_fake
-
-    vendors = {host: name for name in fake_names() for host in make_fake(name).hosts}
     fakes: dict[str, dict[str, str]] = {}
     for client, name in _CLIENTS.items():
         if re.search(rf"^\s*(import|from) {client}\b", source, re.MULTILINE):
             fakes[name] = {}
-    for host in dict.fromkeys(_URL.findall(source)):
-        if host in vendors:
-            fakes.setdefault(vendors[host], {})
-        else:
-            own = re.sub(r"\W+", "_", host.removeprefix("www."))
-            fakes[own] = {"url": f"https://{host}", "limit": "5 per minute"}
-    return fakes
+    return fakes | dict(fake_of(f"https://{host}") for host in dict.fromkeys(_URL.findall(source)))

@@ -31,7 +31,8 @@ for or they exist already, 3 when retrysim itself fails.
 def new(task: str | None, app_name: str | None, traceback: bool) -> None:
     """Write a first scenario and a first test for TASK (default: the first task here that retries)."""
     with one_message(with_traceback=traceback), current_folder_importable():
-        from retrysim.cli.first_files import SCHEMA_NAME, first_scenario, first_test
+        from retrysim.cli.first_files import SCHEMA_NAME, first_test, reason, scenario_text
+        from retrysim.cli.first_play import first_play
         from retrysim.cli.found import look_around
         from retrysim.scenarios.published import schema_text
 
@@ -42,11 +43,13 @@ def new(task: str | None, app_name: str | None, traceback: bool) -> None:
         for file in (scenario_file, test_file):
             if file.exists():
                 raise InputError(f"{file} exists already; remove it, or name another task: retrysim new TASK")
-        text, outcome = first_scenario(found, str(scenario_file))
-        _write(scenario_file, text)
+        found, outcome = first_play(found, str(scenario_file))
+        _write(scenario_file, scenario_text(found, outcome))
         _write(scenario_file.with_name(SCHEMA_NAME), schema_text())  # which the first line of the scenario names
         _write(test_file, first_test(found, outcome))
         echo(f"{found.task} of {found.app}: {outcome.summary()}")
+        if why := reason(outcome):
+            echo(f"why: {why}")
         echo(f"wrote {scenario_file} and {test_file}; now: pytest {scenario_file} {test_file}")
 
 
