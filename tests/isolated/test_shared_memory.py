@@ -172,6 +172,31 @@ STATE = {
         "cache = {}\n@app.task\ndef work(n):\n    import sys\n    import importlib\n    return later(n)\n"
         "def later(n):\n    if n not in cache:\n        cache[n] = 1\n",
     ),
+    "a name that is put together": (
+        "calls_shop",
+        "calls_shop = 1\n@app.task\ndef work(n, of='shop'):\n    globals()[f'calls_{of}'] += 1\n",
+    ),
+    "a name that is given to setattr": (
+        "calls_shop",
+        """
+        import sys
+        here, calls_shop = sys.modules[__name__], 1
+        @app.task
+        def work(n, name="calls_shop"):
+            setattr(here, name, getattr(here, name) + 1)
+        """,
+    ),
+    "a name in the dict of a module": (
+        "calls_shop",
+        """
+        import sys
+        calls_shop = 1
+        @app.task
+        def work(n, name="calls_shop"):
+            calls = vars(sys.modules[__name__])[name]
+            setattr(sys.modules[__name__], name, calls + 1)
+        """,
+    ),
     "ratelimit": ("work", "from ratelimit import limits\n@app.task\n@limits(9, 60)\ndef work(n):\n    pass\n"),
     "pyrate-limiter": (
         "limiter",
@@ -220,6 +245,22 @@ STATE = {
 NO_STATE = {
     "a list to which the task only appends": (
         "seen, at = [], {}\n@app.task\ndef work(n):\n    seen.append(n)\n    at[n] = time.time()\n"
+    ),
+    "functions that are found by a name that is put together": (
+        """
+        seen, results = [], {}
+        def handle_shop(n):
+            seen.append(n)
+        @app.task
+        def work(n):
+            results[n] = globals()["handle_" + "shop"](n)
+        """
+    ),
+    "a name that is put together, under which nothing is read": (
+        "last_shop = 1\n@app.task\ndef work(n, of='shop'):\n    globals()[f'last_{of}'] = n\n"
+    ),
+    "names under which something is made when it is needed": (
+        "@app.task\ndef work(n):\n    globals().setdefault(f'made_{n}', n)\n    return globals()[f'made_{n}']\n"
     ),
     "clients that are made when they are needed": (
         """

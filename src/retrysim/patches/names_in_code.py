@@ -15,10 +15,17 @@ from types import CodeType
 _ADD = frozenset({"append", "appendleft", "extend", "extendleft", "insert", "add", "update"})
 _LOAD_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _LOAD_ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})
+_LOAD = _LOAD_NAME | _LOAD_ATTRIBUTE
 _STORE = frozenset({"STORE_GLOBAL", "STORE_NAME", "STORE_DEREF", "STORE_ATTR", "DELETE_GLOBAL", "DELETE_ATTR"})
 _NOTHING = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "PUSH_NULL", "PRECALL", "RESUME", "NOT_TAKEN"})
 #: What may stand between a container and ``STORE_SUBSCR``, for a key that is written without a call.
 _OF_A_KEY = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_GLOBAL", "LOAD_DEREF"})
+#: The same for the key of a namespace, which may be put together from texts.
+_OF_A_NAME = _OF_A_KEY | {
+    "LOAD_ATTR", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE", "BUILD_STRING", "BINARY_OP",
+}  # fmt: skip
+#: Stands for the module of the code, where that looks into a module by names that it computes.
+ITSELF = "globals()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,9 @@ class Uses:
     read: frozenset[str]
     #: (level, module, what is imported from it)
     imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+    #: modules, ``ITSELF`` or by their names, in which it reads, and writes, under names that it computes
+    read_in: frozenset[str]
+    written_in: frozenset[str]
 
 
 @lru_cache(2048)
@@ -53,13 +63,23 @@ def uses_of(code: CodeType) -> Uses:
             loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             read |= {imported[variable] for variable in loaded if variable in imported}
     imports = list(_imports(instructions))
+    computed = list(_computed(instructions))
+    read_in, written_in = ({name for name, *done in computed if done[index]} for index in (0, 1))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = uses_of(constant)
             names |= inner.names
             read |= inner.read
             imports += inner.imports
-    return Uses(names=frozenset(names), read=frozenset(read), imports=tuple(imports))
+            read_in |= inner.read_in
+            written_in |= inner.written_in
+    return Uses(
+        names=frozenset(names),
+        read=frozenset(read),
+        imports=tuple(imports),
+        read_in=frozenset(read_in),
+        written_in=frozenset(written_in),
+    )
 
 
 def _is_added_to(instructions: Sequence[dis.Instruction], position: int) -> bool:
@@ -79,3 +99,47 @@ def _imports(instructions: Sequence[dis.Instruction]) -> Iterator[tuple[int, str
             level = instructions[position - 2].argval
             wanted = [after.argval for after in instructions[position + 1 :] if after.opname == "IMPORT_FROM"]
             yield (level if isinstance(level, int) else 0), str(one.argval), tuple(wanted)
+
+
+# -- names that code computes ------------------------------------------------------------------------------------------
+
+
+def _computed(instructions: Sequence[dis.Instruction]) -> Iterator[tuple[str, bool, bool]]:
+    """Into what code looks by names that it computes, and whether it reads and writes there.
+
+    ``globals()[name]``, ``vars(module)[name]``, ``module.__dict__[name]``, ``getattr(module, name)``, ``setattr(...)``.
+    """
+    for position, one in enumerate(instructions):
+        if one.opname not in _LOAD_NAME:
+            continue
+        target, length = _module_at(instructions, position + 1)
+        if one.argval == "globals":
+            yield ITSELF, *_done_with_a_namespace(instructions, position + 2)
+        elif one.argval == "vars" and target:
+            yield target, *_done_with_a_namespace(instructions, position + 2 + length)
+        elif one.argval in ("getattr", "setattr", "delattr") and target:
+            yield target, one.argval == "getattr", one.argval != "getattr"
+        elif _names(instructions, position + 1, 1) == ["__dict__"]:
+            yield str(one.argval), *_done_with_a_namespace(instructions, position + 2)
+
+
+def _module_at(instructions: Sequence[dis.Instruction], position: int) -> tuple[str, int]:
+    """A global that is loaded here, or ``sys.modules[__name__]``; and of how many instructions. ``""`` for neither."""
+    if _names(instructions, position, 3) == ["sys", "modules", "__name__"]:
+        return ITSELF, 4
+    is_global = position < len(instructions) and instructions[position].opname in _LOAD_NAME
+    return (str(instructions[position].argval), 1) if is_global else ("", 0)
+
+
+def _names(instructions: Sequence[dis.Instruction], position: int, number: int) -> list[str]:
+    following = instructions[position : position + number]
+    return [str(one.argval) for one in following if one.opname in _LOAD]
+
+
+def _done_with_a_namespace(instructions: Sequence[dis.Instruction], position: int) -> tuple[bool, bool]:
+    """Whether a dict of names that was just loaded is read, and whether it is written to."""
+    first = instructions[position] if position < len(instructions) else None
+    if first is not None and first.opname in _LOAD_ATTRIBUTE:
+        return first.argval != "update", first.argval in ("update", "setdefault", "pop")
+    then = next((one.opname for one in instructions[position:] if one.opname not in _OF_A_NAME), "")
+    return then not in ("STORE_SUBSCR", "DELETE_SUBSCR"), then in ("STORE_SUBSCR", "DELETE_SUBSCR", "COPY")

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from retrysim.patches.asking_nothing import bases_of, home_of, is_module, names_of, names_of_class, text_of
 from retrysim.patches.homes import Home, home_of_kind, home_of_module, root_of
-from retrysim.patches.names_in_code import uses_of
+from retrysim.patches.names_in_code import ITSELF, Uses, uses_of
 from retrysim.patches.places import is_installed
 from retrysim.patches.reachable import KindKey, attributes_of, held_by, members_of, size_of
 
@@ -96,6 +96,11 @@ class _Walk:
         self.found: Memory = {}
         #: names that code looks at
         self.read: set[str] = set()
+        #: names that code has written out
+        self._named_in_code: set[str] = set()
+        #: the ids of modules' namespaces in which code reads, and writes, under names that it computes
+        self._read_in: set[int] = set()
+        self._written_in: set[int] = set()
         self._seen: set[tuple[int, frozenset[str]]] = set()
         #: what is held under names of which the code is to be known first
         self._later: deque[Callable[[], None]] = deque()
@@ -176,10 +181,30 @@ class _Walk:
     def _globals(self, function: FunctionType, home: Home, depth: int) -> None:
         uses = uses_of(function.__code__)
         self.read |= uses.read
+        self._named_in_code |= uses.names
         module = function.__globals__
+        if home == "own" and (uses.read_in or uses.written_in):
+            self._computed_names(module, uses, depth)
         self._named(module, text_of(module.get("__name__")), uses.names, home, depth)
         for level, name, wanted in uses.imports:
             self._module(_imported(level, name, module), uses.names | frozenset(wanted), depth)
+
+    def _computed_names(self, module: dict[str, Any], uses: Uses, depth: int) -> None:
+        """What hangs in a module under names that code computes, where it both reads and writes some."""
+        for computed, known in ((uses.read_in, self._read_in), (uses.written_in, self._written_in)):
+            known.update(id(held) for name in computed if (held := _namespace(module, name)) is not None)
+        for name in sorted(uses.read_in | uses.written_in):
+            held = _namespace(module, name)
+            if held is not None and id(held) in self._read_in & self._written_in:
+                self._later.append(partial(self._named_by_nobody, held, depth))
+
+    def _named_by_nobody(self, held: dict[str, Any], depth: int) -> None:
+        """The data of a module that no code names: only a name that is computed leads to it."""
+        label = text_of(held.get("__name__"))
+        for name in sorted(held.keys() - self._named_in_code):
+            if not name.startswith("__") and _may_be_state(held[name]):
+                root = f"{label}.{name}"
+                self.value(held[name], root, root, None, None, depth + 1)
 
     def _named(self, held: Any, label: str, names: frozenset[str], home: Home, depth: int) -> None:
         """What a module holds under these names."""
@@ -289,6 +314,18 @@ def _closure(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # not bound yet
             continue
+
+
+def _namespace(module: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The names of the project's module that code means by a name."""
+    if name == ITSELF:
+        return module
+    member: Any = module.get(name)
+    if not is_module(member):
+        return None
+    held = names_of(member)
+    is_own = home_of_module(text_of(held.get("__name__")), text_of(held.get("__file__"))) == "own"
+    return held if is_own else None
 
 
 def _is_held_by_any(value: Any, home: Home) -> bool:
