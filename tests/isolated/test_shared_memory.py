@@ -387,15 +387,33 @@ def test_one_process_shares_nothing(module_of, worker):
     assert notes_of(module_of(COUNTER), **worker) == []
 
 
-def test_two_workers_share_state(module_of):
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_two_workers_share_state(module_of, pool):
     module = module_of(COUNTER + "    time.sleep(1)\n")
     with retrysim.Simulation() as sim:
         for _ in range(2):
-            sim.start_worker(module.app)
+            sim.start_worker(module.app, pool=pool)
         for number in range(6):
             module.work.delay(number)
         sim.run()
-        assert sim.notes == [note(module, "calls")]
+        noted = note(module, "calls")
+        if pool != "prefork":
+            noted = noted.replace("pool processes", "processes")
+            noted = noted.replace("the worker with isolated=True", "the workers with pool='prefork' and isolated=True")
+        assert sim.notes == [noted]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_two_workers_share_no_state_that_only_one_of_them_reaches(module_of, pool):
+    module = module_of(COUNTER + "@app.task\ndef other(n):\n    time.sleep(1)\n")
+    with retrysim.Simulation() as sim:
+        sim.start_worker(module.app, pool=pool, queues=["celery"])
+        sim.start_worker(module.app, pool=pool, queues=["others"])
+        for number in range(6):
+            module.other.apply_async((number,), queue="others")
+            module.work.delay(number)
+        sim.run()
+        assert sim.notes == []
 
 
 def test_what_the_test_changes_between_two_runs_is_not_noted(module_of):

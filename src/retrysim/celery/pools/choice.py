@@ -40,11 +40,14 @@ class Pool:
                 "use pool='prefork'"
             )
         timer = type("Timer", (self.pool_class.Timer,), {"environment": environment})
-        own: dict[str, Any] = {"environment": environment, "worker_name": worker_name, "Timer": timer}
+        own: dict[str, Any] = {
+            "environment": environment,
+            "worker_name": worker_name,
+            "Timer": timer,
+            "memory": memory,
+        }
         if isolated:
             own["isolated"] = True
-        if self.name == "prefork":
-            own["memory"] = memory
         # `inspect stats` tells where the class is from; a worker of that kind says Celery's own module.
         module = {"threads": "thread"}.get(self.name, self.name)
         return type("TaskPool", (self.pool_class,), {**own, "__module__": f"celery.concurrency.{module}"})

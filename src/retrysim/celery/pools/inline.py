@@ -7,6 +7,7 @@ from typing import Any
 
 from celery.concurrency.base import BasePool
 
+from retrysim.celery.shared_memory import SharedMemory
 from retrysim.celery.timer import Timer
 from retrysim.kernel import Environment
 
@@ -17,6 +18,9 @@ class InlinePool(BasePool):  # type: ignore[misc]
     environment: Environment
     worker_name: str
     Timer: Any = Timer
+    #: its tasks run in the worker's main process
+    has_pool_processes, num_memories = False, 1
+    memory: SharedMemory | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         #: the ids of the tasks whose body has begun and not ended
@@ -35,12 +39,21 @@ class InlinePool(BasePool):  # type: ignore[misc]
             self.running.append(task_id)
             process.begin_task()
             try:
-                return target(*args, **kwargs)
+                return self._watched(target, *args, **kwargs)
             finally:
                 process.end_task()
                 self.running.remove(task_id)
 
         return run
+
+    def _watched(self, target: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+        """Run a task, and look at what it changes of what is shared with other workers."""
+        if self.memory is None:
+            return target(name, *args, **kwargs)
+        self.memory.begin(self, name)
+        outcome = target(name, *args, **kwargs)
+        self.memory.end(self, name)
+        return outcome
 
     def lose_child(self, task_id: str | None, signal: int) -> bool:
         """There are no processes to lose."""

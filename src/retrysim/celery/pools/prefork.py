@@ -38,6 +38,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
     Timer = Timer
     #: whether each pool process is one of the machine
     isolated = False
+    has_pool_processes = True
     memory: SharedMemory | None = None
 
     def on_start(self) -> None:
@@ -182,6 +183,11 @@ class TaskPool(BasePool):  # type: ignore[misc]
     @property
     def num_processes(self) -> int:
         return len(self._slots) + self._starting
+
+    @property
+    def num_memories(self) -> int:
+        """How many processes run tasks, each with memory of its own in production."""
+        return self.num_processes
 
     def grow(self, n: int = 1) -> None:
         """Add ``n`` pool processes (autoscale, ``control.pool_grow``)."""
