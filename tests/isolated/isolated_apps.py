@@ -42,6 +42,24 @@ def main_thread():
 
 
 @app.task
+def change_what_is_its_own(file, folder):
+    """What this process finds of what another one has changed; then it changes that itself."""
+    try:
+        os.fstat(file)
+        os.close(file)
+        is_open = True
+    except OSError:
+        is_open = False
+    before = os.environ.get("SET_BY_A_TASK"), Path.cwd() == Path(folder), hasattr(here, "set"), is_open
+    handler = signal.signal(signal.SIGUSR2, lambda *_: None)
+    os.environ["SET_BY_A_TASK"] = "1"
+    os.chdir(folder)
+    here.set = True
+    time.sleep(1)
+    return [*before, handler == signal.SIG_DFL]
+
+
+@app.task
 def draw():
     time.sleep(1)
     return random.random()

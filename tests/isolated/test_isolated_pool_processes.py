@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from celery import signals
 from isolated_apps import (
     app,
+    change_what_is_its_own,
     count,
     draw,
     fork_and_return,
@@ -49,6 +52,37 @@ def test_each_pool_process_has_its_own_number():
     numbers, *_ = played(who, times=4, concurrency=2)
     assert len(set(numbers)) == 2
     assert os.getpid() not in numbers
+
+
+def test_each_pool_process_has_its_own_environment_folder_locals_files_and_handlers(tmp_path):
+    folder = Path.cwd()
+    with (tmp_path / "open").open("w") as file:
+        changed, *_ = played(change_what_is_its_own, file.fileno(), str(tmp_path), times=4, concurrency=2)
+
+        os.fstat(file.fileno())  # still open here
+    untouched, touched = [None, False, False, True, True], ["1", True, True, False, False]
+    assert changed == [untouched, untouched, touched, touched]
+    assert "SET_BY_A_TASK" not in os.environ
+    assert Path.cwd() == folder
+
+
+def test_the_signals_of_a_pool_process_are_sent_in_it(capsys):
+    def begins(**_):
+        print("begins in", os.getpid())  # noqa: T201
+
+    def ends(pid, exitcode, **_):
+        print("ends in", os.getpid(), "with", exitcode)  # noqa: T201
+
+    signals.worker_process_init.connect(begins)
+    signals.worker_process_shutdown.connect(ends)
+    try:
+        [number], *_ = played(who)
+    finally:
+        signals.worker_process_init.disconnect(begins)
+        signals.worker_process_shutdown.disconnect(ends)
+
+    assert number != os.getpid()
+    assert capsys.readouterr().out.splitlines() == [f"begins in {number}", f"ends in {number} with 0"]
 
 
 def test_the_thread_that_forked_is_the_main_one_of_a_pool_process():

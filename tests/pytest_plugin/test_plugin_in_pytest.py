@@ -99,6 +99,24 @@ def test_the_marker_and_the_option_set_the_seed(project):
     result.stdout.fnmatch_lines(["*assert 3 == 7*"])
 
 
+def test_pyproject_and_the_marker_isolate_pool_processes(project):
+    project.makepyprojecttoml("[tool.retrysim]\nisolated = true\n")
+    project.makepyfile(
+        test_it="""
+        import pytest
+        from proj import app
+
+        def test_of_pyproject(sim):
+            assert sim.start_worker(app).isolated
+
+        @pytest.mark.retrysim(isolated=False)
+        def test_of_the_marker(sim):
+            assert not sim.start_worker(app).isolated
+        """
+    )
+    project.runpytest_subprocess("--strict-markers").assert_outcomes(passed=2)
+
+
 def test_pyproject_and_the_marker_set_the_version_of_rabbitmq_and_a_list_makes_items(project):
     project.makepyprojecttoml('[tool.retrysim]\nbroker = "rabbitmq:3.13"')
     project.makepyfile(
