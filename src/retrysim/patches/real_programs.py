@@ -104,12 +104,8 @@ def _fork_a_host(fork: Callable[[], int], reality: Reality) -> int:
     permitted = SUBPROCESS in reality.allowed
     reality.allowed.add(SUBPROCESS)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # a thread of ours watches this one; a child has its own
-            pid: int = _as_the_real_thread(fork)
-            return pid
+        pid: int = _as_the_real_thread(fork)
+        return pid
     finally:
         if not permitted:
             reality.allowed.discard(SUBPROCESS)
@@ -119,7 +115,9 @@ def _as_the_real_thread(fork: Callable[[], Any]) -> Any:
     """What ``fork()`` returns. To ``threading``, the thread of a child is the real one, not the simulated one."""
     simulated, threading.get_ident = threading.get_ident, _real_ident
     try:
-        return fork()
+        with warnings.catch_warnings():  # from 3.12 on: of a thread of ours, which watches this one
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return fork()
     finally:
         threading.get_ident = simulated
 
