@@ -138,6 +138,16 @@ def grow(megabytes):
 
 
 @app.task
+def compute_for(seconds):
+    """Compute for more time of the processor than this process may."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    while True:
+        pass
+
+
+@app.task
 def break_here():
     breakpoint()
 

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from isolated_apps import app, count, crash, end_by, grow, leave, stay, try_again, who
+from isolated_apps import app, compute_for, count, crash, end_by, grow, leave, stay, try_again, who
 
 import retrysim
 
@@ -44,6 +44,13 @@ def test_a_memory_limit_of_the_machine_is_a_memory_error(sim, worker):
     grow.delay(64)
     sim.run()
     assert ends_of(sim) == ["MemoryError"]
+
+
+@pytest.mark.slow
+def test_a_limit_of_processor_time_is_a_lost_worker(sim, worker):
+    compute_for.delay(1)
+    sim.run()
+    assert ends_of(sim) == [LOST.format("signal 24 (SIGXCPU)")]
 
 
 def test_a_child_that_the_test_kills_runs_no_more(sim, worker):
