@@ -106,7 +106,7 @@ class _Forked:
     def _share_databases(self, item: ScenarioItem) -> bool:
         spec = item.scenario.spec
         if spec.databases is None:
-            return False
+            return share_databases(item)
         if spec.app not in self._shared:
             self._import(item)
             self._shared[spec.app] = True

@@ -16,8 +16,8 @@ def check_base(first: TrialResult, second: TrialResult) -> tuple[TrialResult, li
     for result in (first, second):
         if result.error is not None or result.stuck is not None:
             raise InputError(f"{_FAILS}: {result.error or result.stuck}")
-    if first.unapplied is not None:
-        raise InputError(f"{_FAILS}: {first.unapplied}")
+        if result.unapplied is not None:
+            raise InputError(f"{_FAILS}: {result.unapplied}")
     if first.digest != second.digest:
         raise InputError(_difference(first.trace, second.trace))
     if first.unmet:
@@ -34,5 +34,6 @@ def _difference(one: str, other: str) -> str:
     return (
         f"the app is not deterministic: two runs with the same seed differ from event {number} on:\n"
         f"  {first}\n  {second}\n"
-        "Look for what the app reads from outside of the simulation: files, os.urandom, the order of a set."
+        "Look for what the app reads from outside of the simulation: files, os.urandom, the order of a set, "
+        "rows that an earlier run left in a database (let setup: empty it)."
     )

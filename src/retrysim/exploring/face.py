@@ -25,6 +25,7 @@ from retrysim.exploring.surroundings import surroundings_of
 from retrysim.exploring.trial import Trial, TrialResult
 from retrysim.exploring.warm import warm_up
 from retrysim.machine import cores
+from retrysim.outside import names_a_file
 from retrysim.project import Project
 from retrysim.scenarios import ScenarioItem
 from retrysim.simulation.player import databases_of
@@ -77,6 +78,8 @@ def explore_scenario(
     subject = replace(subject, server=around.broker if around.has_server else None)
     warm_up(around.broker)
     journal = Journal(subject, write=sharing.journal, read=sharing.merge)
+    if sharing.executor is None and share_databases(subject.item):
+        budget = replace(budget, jobs=1)
     runner = Journaled(_runner(subject, budget, sharing), journal)
     explorer = Explorer(runner, around, kinds=kinds, budget=budget, watch=watch)
     which, parts = sharing.shard
@@ -99,16 +102,15 @@ def explore_scenario(
 def _runner(subject: Subject, budget: Budget, sharing: Sharing) -> Runner:
     if sharing.executor is not None:
         return Executed(sharing.executor, subject)
-    jobs = 1 if share_databases(subject.item) else budget.jobs or cores()
-    forks: Forks[Trial, TrialResult] = Forks(player_of(subject), jobs=jobs, on_hang=hung)
+    forks: Forks[Trial, TrialResult] = Forks(player_of(subject), jobs=budget.jobs or cores(), on_hang=hung)
     return forks
 
 
 def share_databases(item: ScenarioItem) -> bool:
     """Whether runs of it in parallel would meet in one database; makes the test databases, once for all of them."""
-    databases = item.scenario.spec.databases
-    if databases != "test":
-        return databases is not None
+    spec = item.scenario.spec
+    if spec.databases != "test":
+        return spec.databases is not None or any(map(names_a_file, spec.allow))
     with databases_of(item):
         return not each_fork_has_its_own()
 

@@ -4,7 +4,7 @@ A connection to one of them is refused where it is opened, in the driver, so it 
 task, the test, a program, a thread, or the import of the app.
 """
 
-from retrysim.outside.address import TEST_DATABASE, Address, permit_for
+from retrysim.outside.address import TEST_DATABASE, Address, names_a_file, permit_for
 from retrysim.outside.barrier import Barrier, allow_in_the_project
 from retrysim.outside.imports import nothing_real
 from retrysim.outside.install import SERVERS, stand_between
@@ -15,6 +15,7 @@ __all__ = [
     "Address",
     "Barrier",
     "allow_in_the_project",
+    "names_a_file",
     "nothing_real",
     "permit_for",
     "stand_between",

@@ -106,6 +106,11 @@ def _host_and_port(permit: str) -> tuple[str, int | None]:
     return (host, int(port_text)) if colon and port_text.isdigit() and not host.endswith(":") else (permit, None)
 
 
+def names_a_file(permit: str) -> bool:
+    """Whether a permit is for a file of SQLite, or for a folder with some, and not for a server."""
+    return permit.startswith("sqlite") or ("://" not in permit and Path(permit).exists())
+
+
 def _means_file(permit: str, path: Path) -> bool:
     """``sqlite:///shop.db``, ``shop.db``, or a folder, ``sqlite:///data/``: all files in it."""
     named = permit.partition(":///")[2] if permit.startswith("sqlite") else permit
