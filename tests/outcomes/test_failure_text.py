@@ -13,6 +13,7 @@ from retrysim.invariants.invariant import BrokenInvariant, Problem
 from retrysim.outcomes.verdict import findings_text
 from retrysim.trace import (
     FaultFired,
+    TaskFailed,
     TaskReceived,
     TaskRetried,
     TaskSent,
@@ -111,6 +112,47 @@ def test_a_long_history_shows_its_beginning_and_its_end():
 
     assert len(lines) == 3 + 1 + 17
     assert lines[12] == "  ... 25 rows ..."
+
+
+IN_A_LIBRARY = """\
+Traceback (most recent call last):
+  File "/venv/lib/python3.12/site-packages/hooks/tasks.py", line 51, in fire
+    session.send(request)
+  File "/venv/lib/python3.12/site-packages/requests/adapters.py", line 729, in send
+    raise ConnectionError(error)
+requests.exceptions.ConnectionError: refused
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/venv/lib/python3.12/site-packages/celery/app/trace.py", line 564, in trace_task
+    R = retval = fun(*args, **kwargs)
+  File "/venv/lib/python3.12/site-packages/hooks/tasks.py", line 55, in fire
+    code = error.response.status_code
+AttributeError: 'NoneType' object has no attribute 'status_code'
+"""
+
+
+def test_of_a_task_of_an_installed_package_the_frames_of_its_own_file_are_shown():
+    failed = of_task(TaskFailed, 1, attempt=1, exception="AttributeError: no", traceback=IN_A_LIBRARY)
+    finding = BrokenInvariant(invariant="x", problems=(Problem(text="y", task_id=ID),))
+
+    lines = findings_text(Trace(events=[sent(), started(1, 1, "worker-1"), failed]), [finding]).splitlines()
+
+    assert lines[lines.index("  Traceback (most recent call last):") :] == [
+        "  Traceback (most recent call last):",
+        '    File "/venv/lib/python3.12/site-packages/hooks/tasks.py", line 51, in fire',
+        "      session.send(request)",
+        "    (1 inside of libraries)",
+        "  requests.exceptions.ConnectionError: refused",
+        "  ",
+        "  During handling of the above exception, another exception occurred:",
+        "  ",
+        "  Traceback (most recent call last):",
+        '    File "/venv/lib/python3.12/site-packages/hooks/tasks.py", line 55, in fire',
+        "      code = error.response.status_code",
+        "  AttributeError: 'NoneType' object has no attribute 'status_code'",
+    ]
 
 
 SECRET = "s3cr3t-t0ken-of-a-user"

@@ -67,17 +67,33 @@ def _of_task(trace: Trace, problem: Problem, *, drawn: bool) -> Iterator[str]:
 
 def _traceback(task: TaskHistory) -> Iterator[str]:
     """The traceback of the failure: the frames of the project's own code, and how many of libraries come between."""
+    lines = task.failure.traceback.rstrip().split("\n") if task.failure else []
+    body = _file_of_the_body(lines)
     hidden, is_hidden = 0, False
-    for line in task.failure.traceback.rstrip().split("\n") if task.failure else ():
+    for line in lines:
         is_frame = line.startswith("  File ")
         if is_frame or not line.startswith(" "):
-            is_hidden = is_frame and _LIBRARY.match(line) is not None
+            is_hidden = is_frame and _LIBRARY.match(line) is not None and _file_of(line) != body
             hidden += is_hidden and _AROUND.match(line) is None
             if hidden and not is_hidden:
                 yield f"  ({hidden} inside of libraries)"
                 hidden = 0
         if not is_hidden:
             yield line
+
+
+def _file_of_the_body(lines: Sequence[str]) -> str | None:
+    """The file of a task that is itself a library's, where no frame is the project's: Celery calls its body first."""
+    frames = [line for line in lines if line.startswith("  File ")]
+    if not all(map(_LIBRARY.match, frames)):
+        return None
+    last = max((number for number, line in enumerate(lines) if line.startswith("Traceback ")), default=0)
+    called = (line for line in lines[last:] if line.startswith("  File ") and not _AROUND.match(line))
+    return next(map(_file_of, called), None)
+
+
+def _file_of(frame: str) -> str:
+    return frame.partition('"')[2].partition('"')[0]
 
 
 def _close(finding: BrokenInvariant) -> Iterator[str]:
