@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from xml.etree import ElementTree
 
@@ -357,6 +358,67 @@ def test_a_name_that_the_module_has_not_is_told(retrysim, shop):
 
     assert ended.code == 2
     assert ended.err.endswith("the module 'shop_tasks' has no app 'celery'; it has 'app'\n")
+
+
+BILLING = """\
+import os
+from celery import Celery
+
+billing = Celery("billing", broker=os.environ["BILLING_BROKER"])
+
+
+@billing.task(autoretry_for=(OSError,))
+def post(): ...
+"""
+
+
+@pytest.fixture
+def source_layout(tmp_path, monkeypatch):
+    """A project with its package under ``src``, which is not installed, and whose app needs a variable."""
+    package = tmp_path / "src" / "billing_in_src"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "worker.py").write_text(BILLING)
+    (tmp_path / "pyproject.toml").write_text('[tool.retrysim]\nenv = {BILLING_BROKER = "redis://nowhere.invalid/0"}\n')
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for module in ("billing_in_src", "billing_in_src.worker"):
+        sys.modules.pop(module, None)
+    imports._imports().pop("billing_in_src.worker:billing", None)
+
+
+def test_an_app_that_is_not_named_is_found_under_src_with_the_variables_of_the_project(retrysim, source_layout):
+    ended = retrysim("audit", "--jobs", "1", "--copies", "2")
+
+    assert ended.code == 0
+    assert ended.out.startswith("billing_in_src.worker:billing: 1 task")
+    assert ("BILLING_BROKER" in os.environ, str(source_layout / "src") in sys.path) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("billing_in_src", "the module 'billing_in_src' has no app named `app` or `celery`; name another one as "
+                           "`billing_in_src:NAME`"),
+        ("biling", "the app 'biling' cannot be imported: ModuleNotFoundError: No module named 'biling'"),
+        ("billing_in_src:app", "the module 'billing_in_src' has no app 'app'"),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_to_no_app_is_answered_with_those_that_are_here(retrysim, source_layout, name, message):
+    ended = retrysim("audit", name)
+
+    assert (ended.code, ended.err) == (2, f"{message}\n  Found here: billing_in_src.worker:billing\n")
+
+
+def test_where_there_is_no_app_audit_says_how_to_name_one(retrysim, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    ended = retrysim("audit")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "no Celery app found here: name it, as `celery -A` takes it: retrysim audit proj.celery:app\n",
+    )
 
 
 def test_an_app_with_a_wrong_syntax_is_told_with_its_place(retrysim, tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ def find_app(app: Any) -> Any:
     try:
         found = celery_find_app(app)
     except Exception as error:
-        raise AppError(_missing_attribute(app) or explain_import_error(app, error)) from error
+        absent = _absent(app, error)
+        raise AppError(absent or explain_import_error(app, error)) from (None if absent else error)
     except SystemExit as error:
         raise AppError(f"the app {app!r} cannot be imported: it ended the interpreter ({error!r})") from error
     return _checked(found, repr(app))
@@ -36,6 +37,19 @@ def _checked(app: Any, named: str) -> Any:
             'such as "proj" or "proj.celery:app"'
         )
     return app
+
+
+def _absent(name: str, error: Exception) -> str | None:
+    """Why the name leads to no app, if nothing that was imported failed: then the traceback is Celery's alone."""
+    if missing := _missing_attribute(name):
+        return missing
+    if isinstance(error, ModuleNotFoundError) and f"{name.partition(':')[0]}.".startswith(f"{error.name}."):
+        return explain_import_error(name, error)
+    if isinstance(error, AttributeError) and name in sys.modules:
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames[-1].filename == celery_find_app.__code__.co_filename:
+            return f"the module {name!r} has no app named `app` or `celery`; name another one as `{name}:NAME`"
+    return None
 
 
 def _missing_attribute(name: str) -> str | None:

@@ -6,6 +6,7 @@ that give it different values each get an app of their own.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from retrysim.celery.hosting import prepare
 from retrysim.errors import AppError
 from retrysim.outside import nothing_real
 from retrysim.project import project_around
+from retrysim.undo import UndoStack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,15 @@ def import_app(name: str, variables: Mapping[str, str], allowed: Iterable[str] |
 
 
 def import_audited(name: str) -> Any:
-    """The app of a command that runs nothing but what it is asked to: its import reaches what the project allows."""
-    return import_app(name, {}, project_around(Path.cwd()).of_simulation.get("allow", ()))
+    """The app of a command that runs nothing but what it is asked to.
+
+    Its import reaches what the project allows, and has the environment variables that the project sets.
+    """
+    project = project_around(Path.cwd())
+    with UndoStack() as undo:
+        for variable, value in project.env.items():
+            undo.set_item(os.environ, variable, value)
+        return import_app(name, project.env, project.of_simulation.get("allow", ()))
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retrysim.cli.apps_here import app_here, naming_apps_here
 from retrysim.cli.companions import only_with
 from retrysim.cli.echo import echo
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
@@ -41,7 +42,7 @@ is wrong, 3 when retrysim itself fails.
 
 
 @click.command(epilog=_EPILOG, short_help="Say how long an outage each task's retry policy outlives.")
-@click.argument("app")
+@click.argument("app", required=False)
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
@@ -98,7 +99,7 @@ is wrong, 3 when retrysim itself fails.
 @click.option("--jobs", metavar="N", type=JOBS, help="How many processes play.  [default: all cores]")
 @show_traceback
 def audit(
-    app: str,
+    app: str | None,
     tasks: tuple[str, ...],
     as_json: bool,
     as_markdown: bool,
@@ -116,8 +117,8 @@ def audit(
     jobs: int | None,
     traceback: bool,
 ) -> None:
-    """Say how long an outage each task's retry policy outlives. APP is what `celery -A` takes; nothing of it runs but
-    its retry policies (with --tests, the bodies of tasks that retry by hand, too)."""
+    """Say how long an outage each task's retry policy outlives. APP is what `celery -A` takes (default: the one found
+    here); nothing of it runs but its retry policies (with --tests, the bodies of tasks that retry by hand, too)."""
     if as_json and as_markdown:
         raise click.UsageError("expected --json or --markdown, not both")
     if not policies:
@@ -130,9 +131,10 @@ def audit(
         limits = [parse_threshold(text) for text in thresholds]
         broker = project_around(Path.cwd()).table.get("broker")
         with redirect_stdout(sys.stderr):  # what the app prints when it is imported is no part of the answer
+            name = _imported(app)
             with progress("policies") as on_progress:
                 report = audit_app(
-                    app, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress, broker=broker
+                    name, tasks=tasks, seed=seed, copies=copies, jobs=jobs, on_progress=on_progress, broker=broker
                 )
             contest = _contest(report, number, limit, max_retries, callables, seeds, jobs) if policies else None
             tests = _tests(report) if with_tests else None
@@ -143,6 +145,18 @@ def audit(
     for message in crossed:
         echo(message, err=True)
     raise click.exceptions.Exit(ExitCode.FAILS if crossed else ExitCode.HOLDS)
+
+
+def _imported(named: str | None) -> str:
+    """The name of the app, by default of the one that is here, imported."""
+    from retrysim.celery.imports import import_audited
+
+    name, others = (named, []) if named else app_here(Path.cwd(), "retrysim audit proj.celery:app")
+    if others:
+        echo(f"audits {name}; there is {' and '.join(others)}, too: retrysim audit {others[0]}", err=True)
+    with naming_apps_here(Path.cwd(), name):
+        import_audited(name)
+    return name
 
 
 def _contest(

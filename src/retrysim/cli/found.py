@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from retrysim.cli.apps_here import app_here, naming_apps_here
 from retrysim.errors import AppError, InputError
 from retrysim.nearest import did_you_mean
 from retrysim.project import project_around
 from retrysim.trace import is_named
 
-_SKIPPED = {"tests", "test", "node_modules", "build", "dist", "docs", "scenarios", "examples"}
-_MAKES_AN_APP = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:celery\.)?Celery\(", re.MULTILINE)
 _URL = re.compile(r"https?://([a-zA-Z0-9.-]+\.[a-zA-Z]{2,})")
 _VARIABLE = re.compile(r"set (\w+) before the app is imported")
 #: The package that a project imports -> the fake that answers it.
@@ -55,11 +54,10 @@ class Found:
 
 def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
     """The app (found in the folder, unless named) and its task (the first that retries, unless named)."""
-    if (folder / "src").is_dir():
-        sys.path.insert(0, str(folder / "src"))
-    name, others = (app_name, []) if app_name else _apps_in(folder)
+    name, others = (app_name, []) if app_name else app_here(folder, "retrysim new --app proj.celery:app")
     env: dict[str, str] = {}
-    app = _import(name, env)
+    with naming_apps_here(folder, name):
+        app = _import(name, env)
     try:
         chosen = _choose(app, name, task)
     except InputError as error:
@@ -77,28 +75,6 @@ def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
         env=env,
         default_queues=tuple(_queues(app)),
     )
-
-
-def _apps_in(folder: Path) -> tuple[str, list[str]]:
-    """The app that is most likely meant, and the others."""
-    found = list(_apps(folder))
-    if not found:
-        raise InputError(
-            "no Celery app found here: name it, as `celery -A` takes it: retrysim new --app proj.celery:app"
-        )
-    first, *others = sorted(found, key=lambda name: ("celery" not in name, name.count("."), name))
-    return first, others
-
-
-def _apps(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.rglob("*.py")):
-        parts = path.relative_to(folder).with_suffix("").parts
-        if any(part.startswith(".") or part in _SKIPPED for part in parts) or "site-packages" in parts:
-            continue
-        match = _MAKES_AN_APP.search(path.read_text(encoding="utf-8", errors="replace"))
-        if match:
-            parts = parts[1:] if parts[0] == "src" else parts
-            yield f"{'.'.join(part for part in parts if part != '__init__')}:{match[1]}"
 
 
 def _import(name: str, env: dict[str, str]) -> Any:

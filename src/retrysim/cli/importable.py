@@ -1,4 +1,4 @@
-"""The current folder, importable."""
+"""The current folder and its ``src``, importable."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from pathlib import Path
 
 @contextmanager
 def current_folder_importable() -> Iterator[None]:
-    """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app in it is found."""
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
+    """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app in it is found.
+
+    Its ``src`` comes last, so that no module there hides another: in a project of that layout which is not installed.
+    """
+    folder, source = str(Path.cwd()), Path.cwd() / "src"
+    last = [str(source)] if source.is_dir() and str(source) not in sys.path else []
+    sys.path[:] = [folder, *sys.path, *last]
     try:
         yield
     finally:
-        sys.path.remove(folder)
+        for one in (folder, *last):
+            sys.path.remove(one)
