@@ -382,6 +382,16 @@ def test_what_is_no_state_of_a_process_is_not_noted(module_of, what):
 COUNTER = STATE["a counter"][1]
 
 
+@pytest.mark.parametrize("found", ["importlib.import_module({!r})", "sys.modules[{!r}]"])
+def test_state_of_a_module_that_a_task_finds_by_its_name_is_noted(module_of, found):
+    limits = module_of("left = 9\n", name="limits")
+    module = module_of(
+        f"import importlib, sys\n@app.task\ndef work(n):\n    {found.format(limits.__name__)}.left -= 1\n"
+    )
+
+    assert notes_of(module) == [note(module, "left").replace(f"{module.__name__}.left", f"{limits.__name__}.left")]
+
+
 @pytest.mark.parametrize("worker", [{"concurrency": 1}, {"isolated": True}, {"pool": "threads"}])
 def test_one_process_shares_nothing(module_of, worker):
     assert notes_of(module_of(COUNTER), **worker) == []

@@ -62,7 +62,7 @@ def uses_of(code: CodeType) -> Uses:
         elif one.opname.startswith("LOAD_FAST") and not _is_added_to(instructions, position + 1):
             loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             read |= {imported[variable] for variable in loaded if variable in imported}
-    imports = list(_imports(instructions))
+    imports = [*_imports(instructions), *_found_by_name(instructions)]
     computed = list(_computed(instructions))
     read_in, written_in = ({name for name, *done in computed if done[index]} for index in (0, 1))
     for constant in code.co_consts:
@@ -99,6 +99,19 @@ def _imports(instructions: Sequence[dis.Instruction]) -> Iterator[tuple[int, str
             level = instructions[position - 2].argval
             wanted = [after.argval for after in instructions[position + 1 :] if after.opname == "IMPORT_FROM"]
             yield (level if isinstance(level, int) else 0), str(one.argval), tuple(wanted)
+
+
+def _found_by_name(instructions: Sequence[dis.Instruction]) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """``import_module("shop.limits")`` and ``sys.modules["shop.limits"]``."""
+    for position, one in enumerate(instructions):
+        is_a_look = one.argval == "modules" and _names(instructions, position - 1, 1) == ["sys"]
+        if one.opname in _LOAD and (one.argval == "import_module" or is_a_look):
+            following = instructions[position + 1 : position + 2]
+            yield from ((0, after.argval, ()) for after in following if _is_text(after))
+
+
+def _is_text(one: dis.Instruction) -> bool:
+    return one.opname == "LOAD_CONST" and isinstance(one.argval, str)
 
 
 # -- names that code computes ------------------------------------------------------------------------------------------
