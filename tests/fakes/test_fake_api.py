@@ -323,7 +323,7 @@ def test_an_unknown_fake_names_the_nearest():
 
     assert str(error.value) == (
         "no fake 'twiter'; did you mean 'twitter'? (there are anthropic, aws, aws_s3, discord, github, openai, reddit, "
-        "shopify, slack, spotify, stripe, twitter; one's own needs a url)"
+        "shopify, slack, spotify, stripe, twitter; an API of your own needs a url)"
     )
 
 

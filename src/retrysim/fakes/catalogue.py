@@ -52,7 +52,7 @@ def kinds_of(name: str, *, own: bool) -> Mapping[str, ValueKind]:
 
 def _unknown(name: str) -> FakeError:
     known = fake_names()
-    there_are = f"there are {', '.join(known)}; one's own needs a url"
+    there_are = f"there are {', '.join(known)}; an API of your own needs a url"
     return FakeError(f"no fake {name!r}{did_you_mean(name, known)} ({there_are})")
 
 

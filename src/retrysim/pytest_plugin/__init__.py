@@ -146,5 +146,6 @@ def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
     from retrysim.pytest_plugin.fixtures import simulate
 
     __tracebackhide__ = True
-    with noting_who_logs(request.node), simulate(request) as simulation:
+    with noting_who_logs(request.node) as log, simulate(request) as simulation:
         yield simulation
+        log.over = True

@@ -65,15 +65,21 @@ def add_replay(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 class TaskLog(logging.Filter):
-    """What a test has logged, each record with the id of the task that logged it."""
+    """What a test has logged, each record with the id of the task that logged it.
+
+    Once the test is ``over``, the workers that are left are stopped: that they say so tells nobody anything.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[tuple[logging.LogRecord, str]] = []
+        self.over = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         from celery._state import get_current_task
 
+        if self.over and record.name == "celery.worker" and record.getMessage().startswith("worker: "):
+            return False
         task = get_current_task()
         self.records.append((record, "" if task is None else str(task.request.id)))
         return True
@@ -89,17 +95,18 @@ class TaskLog(logging.Filter):
 
 
 @contextmanager
-def noting_who_logs(item: pytest.Item) -> Iterator[None]:
+def noting_who_logs(item: pytest.Item) -> Iterator[TaskLog]:
     """A block in which it is noted which task logs what pytest captures."""
     logs = item.config.pluginmanager.get_plugin("logging-plugin")
     handler = getattr(logs, "report_handler", None)
+    noted = TaskLog()
     if handler is None:
-        yield
+        yield noted
         return
-    noted = item.stash[_LOG] = TaskLog()
+    item.stash[_LOG] = noted
     handler.addFilter(noted)
     try:
-        yield
+        yield noted
     finally:
         handler.removeFilter(noted)
         noted.records.clear()

@@ -90,7 +90,7 @@ def fixture(
     def simulation(request: pytest.FixtureRequest) -> Iterator[Simulation]:
         __tracebackhide__ = True
         _must_be_known(settings, "retrysim.fixture", "app", "fakes", "concurrency", "queues", "eager", "name")
-        with noting_who_logs(request.node), simulate(request, **settings) as sim:
+        with noting_who_logs(request.node) as log, simulate(request, **settings) as sim:
             for fake in fakes:
                 fake.reset()
                 sim.serve(fake)
@@ -99,5 +99,6 @@ def fixture(
             elif app is not None:
                 sim.start_worker(app, concurrency=concurrency, **options)
             yield sim
+            log.over = True
 
     return simulation
