@@ -6,6 +6,7 @@ then this table, then the default. Nothing heavy is imported here: pytest reads 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,6 +67,15 @@ class Project:
     def error(key: str, what: str) -> InputError:
         """An error about the value of a key."""
         return InputError(f"{FILE}: [tool.retrysim] {key}: {what}")
+
+
+def source_path(folder: Path) -> list[str]:
+    """What is missing at the end of ``sys.path`` in a project with a folder ``src`` that is not installed.
+
+    At the end no module there hides another: a project's ``src/queue.py`` is not the one that the library imports.
+    """
+    source = folder / "src"
+    return [str(source)] if source.is_dir() and str(source) not in sys.path else []
 
 
 def project_in(folder: Path) -> Project:

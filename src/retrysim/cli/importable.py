@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from retrysim.project import source_path
+
 
 @contextmanager
 def current_folder_importable() -> Iterator[None]:
     """Puts the current folder first on ``sys.path``, as ``celery -A`` does, so that an app in it is found.
 
-    Its ``src`` comes last, so that no module there hides another: in a project of that layout which is not installed.
+    Its ``src`` comes last.
     """
-    folder, source = str(Path.cwd()), Path.cwd() / "src"
-    last = [str(source)] if source.is_dir() and str(source) not in sys.path else []
+    folder, last = str(Path.cwd()), source_path(Path.cwd())
     sys.path[:] = [folder, *sys.path, *last]
     try:
         yield

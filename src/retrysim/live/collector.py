@@ -47,7 +47,7 @@ class Collector:
         self.observers: list[Callable[[Event], None]] = []
         self._running: dict[tuple[str, int], tuple[str, int]] = {}  # (task id, attempt) -> (worker, pid)
         self._redact = Redactor(self._aliases)
-        self._redact.learn_all(os.environ)
+        self._redact.learn_environment(os.environ)
 
     def open(self) -> None:
         """Listen, and answer each connection in a thread of its own."""

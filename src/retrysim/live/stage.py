@@ -56,7 +56,7 @@ from retrysim.playing import (
     find_fake,
     submit,
 )
-from retrysim.project import project_around
+from retrysim.project import project_around, source_path
 from retrysim.scenarios import ScenarioItem, WorkerSpec
 from retrysim.trace import Event, RunEnded, TaskSent, Trace, WorkerReady, dump_ndjson
 from retrysim.trace.secrets import Redactor
@@ -82,6 +82,7 @@ def main(order: StageOrder) -> None:
     set_pdeathsig(signal.SIGTERM)  # when the player is killed, the stage still tidies up
     if os.getppid() != order.player:
         return
+    sys.path += source_path(Path.cwd())
     try:
         item = _item(order)
         with environment_variables(item), Stage(order, item).prepared() as stage:

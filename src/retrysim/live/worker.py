@@ -20,6 +20,7 @@ import signal
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from billiard.util import set_pdeathsig
@@ -37,6 +38,7 @@ from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Returned, StageClient, Trouble
 from retrysim.live.surroundings import ProcessSurroundings
+from retrysim.project import source_path
 from retrysim.scenarios import OTHERS
 from retrysim.trace import Event, WorkerReady, is_named
 from retrysim.trace.secrets import Redactor
@@ -48,6 +50,7 @@ def main(order: WorkerOrder) -> None:
     """Be the worker until it is stopped."""
     set_pdeathsig(signal.SIGKILL)  # no worker outlives the stage
     line = StageClient(order.address, bytes.fromhex(order.key))
+    sys.path += source_path(Path.cwd())
     app = find_app(order.app)
     undo = UndoStack()  # never unwound: the process ends with it
     lay_over(undo, app, order.conf)
