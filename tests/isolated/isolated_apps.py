@@ -51,7 +51,7 @@ def change_what_is_its_own(file, folder):
     except OSError:
         is_open = False
     before = os.environ.get("SET_BY_A_TASK"), Path.cwd() == Path(folder), hasattr(here, "set"), is_open
-    handler = signal.signal(signal.SIGUSR2, lambda *_: None)
+    handler = signal.signal(signal.SIGWINCH, lambda *_: None)
     os.environ["SET_BY_A_TASK"] = "1"
     os.chdir(folder)
     here.set = True
