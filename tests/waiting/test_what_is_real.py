@@ -3,6 +3,7 @@
 import multiprocessing
 import select
 import selectors
+import smtplib
 import socket
 import subprocess
 import sys
@@ -31,6 +32,16 @@ def test_a_real_socket_is_refused_before_any_packet(sim, submit):
     assert text.endswith(
         'socket.create_connection(("db.invalid", 5432))\n'
         '  Serve the host by a fake, or let it be real: sim.allow("db.invalid:5432")'
+    )
+
+
+def test_a_mail_server_cannot_be_served_by_a_fake(sim, submit):
+    with pytest.raises(UnservedHost) as caught:
+        submit(lambda: smtplib.SMTP("smtp.invalid", 587)).get()
+
+    assert str(caught.value).splitlines()[-1] == (
+        "  Keep mail in memory, in Django by its locmem.EmailBackend (a fake answers HTTP only), "
+        'or let it be real: sim.allow("smtp.invalid:587")'
     )
 
 

@@ -16,6 +16,9 @@ from retrysim.patches.reality import DATABASE_DRIVERS, Reality
 from retrysim.patches.stand_ins import StandIns
 from retrysim.undo import UndoStack
 
+#: The ports of mail servers: SMTP, and its forms with TLS.
+_MAIL = {25, 465, 587}
+
 
 def guard_the_network(stand_ins: StandIns, reality: Reality) -> None:
     """Let simulated processes reach only what is allowed."""
@@ -76,12 +79,10 @@ class _Guard:
             return
         served = reality.host_at(name)
         at = f" (the address of {served}, which is served to HTTP clients, not to a socket)" if served else ""
-        is_redis = caller == "redis"
-        instead = "Let the simulated Redis answer: Simulation(redis=True)" if is_redis else "Serve the host by a fake"
         raise reality.refusal(
             UnservedHost(
                 f"{reality.who} opens a real socket to {full}{at}\n  at {call_site()}\n"
-                f'  {instead}, or let it be real: sim.allow("{full}")'
+                f'  {_instead(caller, port)}, or let it be real: sim.allow("{full}")'
             )
         )
 
@@ -113,6 +114,15 @@ def _guard_grpc(undo: UndoStack, guard: _Guard) -> None:
                         undo.set_attribute(kind, method, _guarded_call(guard, vars(kind)[method]))
 
     in_each_module(undo, _CALLS, patch)
+
+
+def _instead(caller: str, port: Any) -> str:
+    """What to do where the real host is not meant."""
+    if caller == "redis":
+        return "Let the simulated Redis answer: Simulation(redis=True)"
+    if port in _MAIL:
+        return "Keep mail in memory, in Django by its locmem.EmailBackend (a fake answers HTTP only)"
+    return "Serve the host by a fake"
 
 
 def _guarded_call(guard: _Guard, real: Any) -> Any:
