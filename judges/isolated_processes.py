@@ -145,7 +145,10 @@ def interrupts(times: int) -> bool:
     """Press Ctrl-C while another interpreter plays, at instants that chance decides; who is left then?"""
     for seed in range(times):
         played = subprocess.Popen(
-            [sys.executable, __file__, "kills", "--runs", "100000"], start_new_session=True, stderr=subprocess.DEVNULL
+            [sys.executable, __file__, "kills", "--runs", "100000"],
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
         )
         time.sleep(random.Random(seed).uniform(0.6, 3))
         for _ in range(5):  # one that comes while Python runs a finalizer is lost, in any program

@@ -48,7 +48,7 @@ def check(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("file", ["check_own_connections.py", "check_the_tests_transaction.py"])
+@pytest.mark.parametrize("file", ["check_own_connections.py", "check_the_tests_transaction.py", "check_isolated.py"])
 @pytest.mark.parametrize("database", ["memory", "file"])
 def test_sqlite(check, file, database):
     assert "passed" in check(file, database)

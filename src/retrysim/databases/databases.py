@@ -8,6 +8,7 @@ goes on in virtual time only.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from retrysim.databases.drivers import virtual_lock_waits
@@ -25,8 +26,9 @@ from retrysim.undo import UndoStack
 class Databases:
     """The databases of one simulation; nothing, for a project without Django."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, note: Callable[[str], None]) -> None:
         self._environment = environment
+        self._note = note
         self._transaction: OneTransaction | None = None
 
     def stand_below(self, undo: UndoStack, barrier: Barrier) -> None:
@@ -46,7 +48,7 @@ class Databases:
         OwnConnections(self._environment).connect(undo)
         self._transaction = OneTransaction(self._environment)
         self._transaction.connect(undo)
-        virtual_busy_timeouts(undo, self._environment)
+        virtual_busy_timeouts(undo, self._environment, self._note)
 
     def refuse_to_run_nothing(self) -> None:
         """Raise ``InputError`` if what the test has to submit waits for a commit that will not come."""

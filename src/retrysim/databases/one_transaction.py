@@ -65,7 +65,7 @@ class OneTransaction:
 
     def awaiting_commit(self) -> list[str]:
         """The functions that wait for the commit of the test's transaction, in words."""
-        shared = [connection for connection in self._of_test.values() if _is_in_test(connection)]
+        shared = [connection for connection in self._of_test.values() if is_in_test(connection)]
         return [_name(function) for connection in shared for _, function, *_ in connection.run_on_commit]
 
     # -- whose connection ----------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class OneTransaction:
             if own is not None:
                 self._of_test[alias] = own
             shared = self._of_test.get(alias)
-            if shared is None or not _is_in_test(shared):
+            if shared is None or not is_in_test(shared):
                 return own or real(handler, alias)
             self._lend(shared)
             return shared
@@ -140,7 +140,7 @@ class OneTransaction:
 
         connection = get_connection(atomic.using)
         is_the_tests = any(connection is other for other in self._of_test.values())
-        return connection if is_the_tests and _is_in_test(connection) else None
+        return connection if is_the_tests and is_in_test(connection) else None
 
     def _leave(self, real: Callable[..., None]) -> Callable[..., None]:
         def leave(atomic: Any, kind: Any, error: Any, where: Any) -> None:
@@ -188,7 +188,7 @@ def _run(function: Callable[[], None], robust: bool) -> None:
         _logger.exception("Error calling %s in on_commit()", _name(function))  # as Django does
 
 
-def _is_in_test(connection: Any) -> bool:
+def is_in_test(connection: Any) -> bool:
     """Whether it is in the transaction that Django's ``TestCase`` opens."""
     return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 

@@ -7,12 +7,14 @@ they stand in for a database that has one.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from retrysim.clock import grid_ns
+from retrysim.databases.one_transaction import is_in_test
 from retrysim.durations import MILLISECOND
 from retrysim.kernel import Environment
 from retrysim.undo import UndoStack
@@ -23,6 +25,7 @@ _DELAYS_MS = (1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)
 TIMEOUT = 5.0
 _LOCKED_SHAREDCACHE = sqlite3.SQLITE_LOCKED | 1 << 8
 _NO_QUERY = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
 
 class State:
@@ -43,8 +46,11 @@ class State:
         self.has_read = connection.in_transaction and reads
 
 
-def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
-    """For the connections that simulated processes open, until ``undo`` is unwound."""
+def virtual_busy_timeouts(undo: UndoStack, environment: Environment, note: Callable[[str], None]) -> None:
+    """For the connections that simulated processes open, until ``undo`` is unwound.
+
+    A process of the machine that writes into its copy of a database is noted: nobody else sees what it wrote.
+    """
     if "django.db.backends.sqlite3.base" not in sys.modules:
         return
     from django.db.backends.sqlite3 import base
@@ -52,10 +58,10 @@ def virtual_busy_timeouts(undo: UndoStack, environment: Environment) -> None:
     wrapper: Any = base.DatabaseWrapper
     cursor: Any = base.SQLiteCursorWrapper
     undo.set_attribute(wrapper, "get_new_connection", _get_new_connection(wrapper.get_new_connection, environment))
-    undo.set_attribute(wrapper, "create_cursor", _create_cursor(wrapper.create_cursor))
+    undo.set_attribute(wrapper, "create_cursor", _create_cursor(wrapper.create_cursor, environment))
     undo.set_attribute(wrapper, "_commit", _commit(wrapper._commit, environment))
     for name in ("execute", "executemany"):
-        undo.set_attribute(cursor, name, _execute(getattr(cursor, name), environment))
+        undo.set_attribute(cursor, name, _execute(getattr(cursor, name), environment, note))
 
 
 def _get_new_connection(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
@@ -68,20 +74,36 @@ def _get_new_connection(real: Callable[..., Any], environment: Environment) -> C
     return get_new_connection
 
 
-def _create_cursor(real: Callable[..., Any]) -> Callable[..., Any]:
+def _create_cursor(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
     def create_cursor(wrapper: Any, name: str | None = None) -> Any:
         cursor = real(wrapper, name)
         cursor.busy_timeout = _timeout_of(wrapper)
         cursor.state = vars(wrapper).setdefault("_retrysim_state", State())
+        cursor.copy_of = wrapper.alias if environment.is_forked and _is_copied_by_a_fork(wrapper) else None
         return cursor
 
     return create_cursor
 
 
-def _execute(real: Callable[..., Any], environment: Environment) -> Callable[..., Any]:
+def _is_copied_by_a_fork(wrapper: Any) -> bool:
+    """Whether it is in memory, or holds the transaction of the test, which no other connection sees."""
+    return is_in_test(wrapper) or bool(wrapper.is_in_memory_db())
+
+
+def _note_if_it_writes(query: Any, copy_of: str, note: Callable[[str], None]) -> None:
+    if _WRITES.match(str(query)):
+        note(
+            f"an isolated pool process has a copy of the SQLite database {copy_of!r}, and a task wrote into it: "
+            "neither the test nor another process sees that; use a file with transactional_db, or a server"
+        )
+
+
+def _execute(real: Callable[..., Any], environment: Environment, note: Callable[[str], None]) -> Callable[..., Any]:
     def execute(cursor: Any, query: Any, *args: Any) -> Any:
         if environment.current is None or not hasattr(cursor, "state"):
             return real(cursor, query, *args)
+        if cursor.copy_of:
+            _note_if_it_writes(query, cursor.copy_of, note)
         state = cursor.state
         state.before(cursor.connection)
         try:

@@ -121,7 +121,7 @@ class Simulation(RunView):
         self._ends = ExitStack()
         permits = [allow] if isinstance(allow, str) else allow
         self._reality = Reality(self.environment, *permits, *permit_for(database), strict=strict)
-        self._databases = Databases(self.environment)
+        self._databases = Databases(self.environment, lambda text: self._reality.note(text))
         rules, conditions = Rules(self._note_strike), ResultConditions(self.environment)
         network = Network(self.environment)
         self._crew = Crew(network, self.trace, rules, conditions, self._undo, self._databases, self._importing)
