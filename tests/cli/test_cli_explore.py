@@ -46,7 +46,8 @@ def test_a_finding_exits_1_and_the_report_names_its_file_and_its_cause(explore, 
         "1 finding:",
         "1. quiet has its effect twice: message doubled at quiet#1, after it was sent",
         "   found/01_quiet_twice.scenario.yaml",
-        "   why: its body runs to the end again, for nothing tells a second copy of the message from the first",
+        "   why: its body runs to the end again, for nothing tells a second copy of the",
+        "        message from the first",
     ]
     assert "| a message duplicated | twice 1 of 1 |" in (tmp_path / "x.md").read_text()
     page = (tmp_path / "x.html").read_text()

@@ -92,7 +92,8 @@ def test_it_finds_app_task_arguments_hosts_and_environment_and_what_it_writes_pa
 
     assert done.stdout.splitlines() == [
         "shop.tasks.push_order of shop.celery:app: 8 succeeded, 3 retried in 1m of virtual time",
-        "wrote scenarios/push_order.scenario.yaml and tests/test_push_order_retries.py; "
+        "wrote scenarios/push_order.scenario.yaml",
+        "      tests/test_push_order_retries.py",
         "now: pytest scenarios/push_order.scenario.yaml tests/test_push_order_retries.py",
     ]
     assert (project / "scenarios/push_order.scenario.yaml").read_text() == SCENARIO

@@ -50,7 +50,7 @@ def new(task: str | None, app_name: str | None, traceback: bool) -> None:
         echo(f"{found.task} of {found.app}: {outcome.summary()}")
         if why := reason(outcome):
             echo(f"why: {why}")
-        echo(f"wrote {scenario_file} and {test_file}; now: pytest {scenario_file} {test_file}")
+        echo(f"wrote {scenario_file}\n      {test_file}\nnow: pytest {scenario_file} {test_file}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from retrysim.durations import format_duration
 from retrysim.exploring.exploration import Exploration, Finding
@@ -12,6 +13,7 @@ from retrysim.exploring.matrix import Cell
 from retrysim.reports.words import about, count_of, last_part
 
 _LOUD = ("failed", "lost", "hangs")
+_WIDTH = 80
 
 
 def heading(name: str, exploration: Exploration) -> str:
@@ -62,10 +64,10 @@ def matrix_lines(exploration: Exploration) -> Iterator[str]:
 
 def finding_lines(number: int, finding: Finding) -> Iterator[str]:
     """What a person reads of one finding."""
-    yield f"{number}. {headline(finding.harm, finding.trial)}"
+    yield from wrap(f"{number}. {headline(finding.harm, finding.trial)}", _WIDTH, subsequent_indent="   ")
     if finding.scenario is not None:
         yield f"   {finding.scenario}"
-    yield f"   why: {finding.cause}"
+    yield from wrap(finding.cause, _WIDTH, initial_indent="   why: ", subsequent_indent="        ")
     if finding.runs > 1:
         yield f"   seen in {finding.runs} runs: {', '.join(finding.kinds)}"
 
