@@ -12,6 +12,7 @@
     │   ├── Runaway           a limit of the run was crossed
     │   ├── UnservedHost      a host was called that no fake serves, or a broker that is not simulated
     │   ├── RealDatabase      a database was connected to that nobody allowed
+    │   ├── RealFile          a task changed a file that the run has not made, with files="scratch"
     │   ├── RealWait          a task waits for something real, which virtual time cannot bring
     │   ├── SharedTransaction a task waits inside a transaction of a database that others share
     │   └── Unsupported       real Celery can do it, this version of retrysim cannot
@@ -72,6 +73,10 @@ class UnservedHost(SimulationError):  # noqa: N818
 
 class RealDatabase(SimulationError):  # noqa: N818
     """A database was connected to that is no test database and was not allowed."""
+
+
+class RealFile(SimulationError):  # noqa: N818
+    """A task changes a file that the run has not made, in a simulation with ``files="scratch"``."""
 
 
 class RealWait(SimulationError):  # noqa: N818

@@ -25,6 +25,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "start": ((str, datetime), 'an instant, such as "2015-08-03T12:00:00Z"'),
     "env": (dict, 'a table, such as {TOKEN = "fake"}'),
     "allow": (list, 'a list of hosts, such as ["localhost:5432"]'),
+    "files": (str, '"real" or "scratch"'),
     "strict": (bool, "true or false"),
     "isolated": (bool, "true or false"),
     "limits": (dict, "a table, such as {real_seconds = 60}"),
@@ -38,7 +39,7 @@ NO_WHOLE_WORKERS = (
     "pool processes, write true; to play a scenario on real workers, use retrysim run --live"
 )
 #: The keys that are settings of a simulation itself.
-OF_SIMULATION = ("seed", "broker", "redis", "start", "allow", "strict", "isolated", "limits", "conf", "redact")
+OF_SIMULATION = ("seed", "broker", "redis", "start", "allow", "files", "strict", "isolated", "limits", "conf", "redact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,3 +63,20 @@ def test_the_filters_are_those_of_before_after_a_run():
     result_of(LIBRARY, DeprecationWarning)
 
     assert list(warnings.filters) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_extension_that_is_imported_in_a_task_does_not_warn_of_our_dates(recwarn):
+    app = Celery("warns", broker="redis://nobody.example/0", backend="redis://nobody.example/1", set_as_current=False)
+
+    @app.task(name="imports", shared=False)
+    def imports():
+        warnings.warn("datetime.date size changed, may indicate binary incompatibility", RuntimeWarning, stacklevel=1)
+        return "went on"
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        result = imports.delay()
+        sim.run()
+        assert result.result == "went on"
+    assert list(recwarn) == []

@@ -464,7 +464,8 @@ def test_send_mail_loses_nothing(sim):
 def test_the_tests_of_what_retries_by_hand_are_printed(retrysim, shop):
     ended = retrysim("audit", "shop_tasks", "--tests", "--copies", "2", "--jobs", "1")
 
-    assert ended.out.endswith(f"\n\n# {' shop_tasks.send_mail '.center(76, '-')}\n{TEST}")
+    assert ended.out == f"# {' shop_tasks.send_mail '.center(76, '-')}\n{TEST}"
+    assert ended.err.startswith("shop_tasks: ")
 
 
 def test_the_tests_are_part_of_the_answer_for_a_machine_and_for_a_ticket(retrysim, shop):

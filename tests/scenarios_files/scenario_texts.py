@@ -52,6 +52,7 @@ strict: false
 redact: acme-[0-9]+
 conf: {task_acks_late: true, worker_prefetch_multiplier: 1}
 database: test
+files: scratch
 setup: proj.setup:fill
 workers:
   count: 2

@@ -84,7 +84,7 @@ def test_an_expectation_is_placed_in_the_block_that_it_comes_from():
 
     messages = [str(item.expectation_error("elapsed", "boom")) for item in (worker, eager)]
 
-    assert messages == ["f:59:12: expect.elapsed: boom", "f:75:12: expect_eager.elapsed: boom"]
+    assert messages == ["f:60:12: expect.elapsed: boom", "f:76:12: expect_eager.elapsed: boom"]
 
 
 def test_a_place_inside_an_expectation_is_found():
@@ -93,7 +93,7 @@ def test_a_place_inside_an_expectation_is_found():
 
     error = worker.expectation_error("invariants", "no such invariant", 1, "quota_is_respected")
 
-    assert str(error) == "f:69:57: expect.invariants[1].quota_is_respected: no such invariant"
+    assert str(error) == "f:70:57: expect.invariants[1].quota_is_respected: no such invariant"
 
 
 def test_columns_count_characters_and_not_bytes(tmp_path):

@@ -21,4 +21,6 @@ def warnings_of_a_worker() -> Iterator[None]:
             warnings.filterwarnings("default", module=_LIBRARIES)
         for category in (DeprecationWarning, PendingDeprecationWarning):
             warnings.filterwarnings("ignore", category=category, module=_LIBRARIES)
+        # An extension by Cython that is imported in a task: our classes stand for those of datetime, and are larger.
+        warnings.filterwarnings("ignore", message=r"datetime\.\w+ size changed", category=RuntimeWarning)
         yield

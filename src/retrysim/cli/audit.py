@@ -46,7 +46,12 @@ is wrong, 3 when retrysim itself fails.
 @click.option("--task", "tasks", metavar="NAME", multiple=True, help="Look at this task only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a ticket or a pull request.")
-@click.option("--tests", "with_tests", is_flag=True, help="Print a test of each task that retries by hand.")
+@click.option(
+    "--tests",
+    "with_tests",
+    is_flag=True,
+    help="Print a test of each task that retries by hand; the rest goes to stderr.",
+)
 @click.option("--policies", is_flag=True, help="Compare retry policies under one workload.")
 @click.option(
     "--tasks",
@@ -240,6 +245,7 @@ def _print_text(report: AppReport, contest: Contest | None, tests: dict[str, str
     from retrysim.cli.by_hand import as_text
     from retrysim.cli.terminal import say
 
-    say(render(report), *([] if contest is None else [render_contest(contest)]))
+    # Tests are redirected into a file: what is no code goes elsewhere.
+    say(render(report), *([] if contest is None else [render_contest(contest)]), err=tests is not None)
     if tests:
         echo(as_text(tests))

@@ -31,7 +31,7 @@ def written_tests(report: AppReport) -> dict[str, str]:
 
 def as_text(tests: dict[str, str]) -> str:
     """One below the other."""
-    return "\n".join(_ruled(name, text) for name, text in tests.items())
+    return "\n".join(_ruled(name, text) for name, text in tests.items()).lstrip("\n")
 
 
 def as_markdown(tests: dict[str, str]) -> str:

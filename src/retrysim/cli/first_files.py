@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from retrysim.cli.found import Found
 from retrysim.outcomes.outcome import Outcome
 from retrysim.printable import printable
+from retrysim.trace import ApiCalled
 
 #: Text that YAML takes for nothing else, without quotes.
 _PLAIN = re.compile(r"(?!true|false|null)[A-Za-z_]([\w .:/-]*\w)?", re.ASCII)
@@ -20,6 +21,7 @@ SCHEMA_NAME = "scenario.schema.json"
 _TIMES = 8
 _LONGEST_REASON = 100
 _SAY = "  # what it did; say what it should do"
+_SCRATCH = "with guessed arguments it may change no real file"
 
 
 def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
@@ -35,6 +37,7 @@ def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
             f"app: {_scalar(found.app)}\n",
             f"env: {_flow(found.env)}\n" if found.env else "",
             "database: test\n" if found.database else "",
+            f"files: scratch  # {_SCRATCH}\n" if found.files == "scratch" else "",
             "celery: [worker]  # also: eager, always_eager\n" if outcome else "",
             f"workers: {_flow(workers)}\n",
             f"fakes:\n{fakes}" if fakes else "",
@@ -46,9 +49,11 @@ def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
 
 
 def reason(outcome: Outcome) -> str:
-    """Why the first task failed or was lost; nothing if none was."""
-    failures = [task.failure.exception for task in outcome.trace.tasks.values() if task.failure]
-    return printable(" ".join(next(iter([*failures, *outcome.trace.lost().values()]), "").split()))
+    """Why the first task failed or was lost, or that it called nothing; nothing if there is no more to say."""
+    trace = outcome.trace
+    failures = [task.failure.exception for task in trace.tasks.values() if task.failure]
+    calls_nothing = [] if trace.of(ApiCalled) else ["it called no API, so nothing was refused or retried"]
+    return printable(" ".join(next(iter([*failures, *trace.lost().values(), *calls_nothing]), "").split()))
 
 
 def _why(outcome: Outcome) -> list[str]:
@@ -77,7 +82,8 @@ def first_test(found: Found, outcome: Outcome) -> str:
     """The text of the test: the same as the scenario, in Python."""
     names = sorted({"API" for options in found.fakes.values() if options} | {_vendor(n) for n in _vendors(found)})
     kwargs = ", ".join(f"{name}={_in_python(value)}" for name, value in found.kwargs.items())
-    imports = ["import pytest", ""] if found.database else []
+    marks = list(_marks(found))
+    imports = ["import pytest", ""] if marks else []
     imports += [f"from retrysim.fakes import {', '.join(names)}"] if names else []
     queues = f", queues={json.dumps(list(found.queues))}" if found.queues else ""
     serve = [f"    sim.serve({_made(name, options)})" for name, options in found.fakes.items()]
@@ -93,7 +99,7 @@ def first_test(found: Found, outcome: Outcome) -> str:
             f"from {found.module} import {found.function}" + ("  # noqa: E402" if set_env else ""),
             "",
             "",
-            *(["@pytest.mark.django_db(transaction=True)"] if found.database else []),
+            *marks,
             f"def test_{found.short}_loses_nothing(sim):",
             *serve,
             f'    sim.start_worker("{found.app}", concurrency=4{queues})',
@@ -108,6 +114,13 @@ def first_test(found: Found, outcome: Outcome) -> str:
             "",
         ]
     )
+
+
+def _marks(found: Found) -> Iterator[str]:
+    if found.database:
+        yield "@pytest.mark.django_db(transaction=True)"
+    if found.files == "scratch":
+        yield f'@pytest.mark.retrysim(files="scratch")  # {_SCRATCH}'
 
 
 def _in_python(value: Any) -> str:

@@ -1,61 +1,87 @@
-"""Plays a task that was found, and again with what it lacked: a fake of the API that it calls, a queue, a database."""
+"""Plays a task that was found, and again with what it lacked: a fake of the API that it calls, a queue, a database.
+
+Its arguments are guessed, so it reaches nothing real, and changes no file that the play has not made.
+"""
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retrysim.cli.first_files import scenario_text
 from retrysim.cli.found import Found, fake_of
+from retrysim.errors import RealDatabase, RealFile, SimulationError, UnservedHost
 from retrysim.outcomes.outcome import Outcome
 from retrysim.project import project_around
-from retrysim.trace import TaskFailed, TaskRetried, Trace
+from retrysim.trace import Trace
 
-_UNSERVED = re.compile(r"^UnservedHost: .*? called (https?://[^\s,]+?)(?::443|:80)?, which no fake serves")
+if TYPE_CHECKING:
+    from retrysim.simulation.simulation import Simulation
+
+#: The kind of the error, and the URL, database or path that was meant.
+Refusal = tuple[type[SimulationError], str]
+
 _UNCONSUMED = re.compile(r"^it waits in queue '(.+)', which nobody consumes$")
-_REAL_DATABASE = "RealDatabase: "
 #: A body that calls several APIs gets as far as the first that no fake serves.
 _MOST_PLAYS = 6
 
 
 def first_play(found: Found, file: str) -> tuple[Found, Outcome]:
     """What the files are to say, and how it was played."""
-    outcome = _play(found, file)
+    outcome, refused = _play(found, file)
     for _ in range(_MOST_PLAYS - 1):
-        more = _with_what_it_lacked(found, outcome.trace)
+        more = _with_what_it_lacked(found, outcome.trace, refused)
         if more == found:
             break
-        found, outcome = more, _play(more, file)
+        found = more
+        outcome, refused = _play(found, file)
     return found, outcome
 
 
-def _play(found: Found, file: str) -> Outcome:
+def _play(found: Found, file: str) -> tuple[Outcome, list[Refusal]]:
     from retrysim.scenarios import items_of, loads
     from retrysim.simulation.player import play
 
-    played = replace(found, database=found.database and _is_all_in_sqlite())
+    played = replace(found, database=found.database and _is_all_in_sqlite(), files="scratch")
     [item] = items_of(loads(scenario_text(played), file=file, project=project_around(Path.cwd())))
-    return play(item)
+    simulations: list[Simulation] = []
+    with _in_silence():
+        outcome = play(item, look=simulations.append)
+    return outcome, [refusal for simulation in simulations for refusal in simulation.refusals]
 
 
-def _with_what_it_lacked(found: Found, trace: Trace) -> Found:
-    errors = list(_errors(trace))
-    urls = [match[1] for error in errors if (match := _UNSERVED.match(error))]
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """What a body logs and prints meanwhile is no part of what is written."""
+    before, raises = logging.root.manager.disable, logging.raiseExceptions
+    logging.disable(logging.CRITICAL)
+    logging.raiseExceptions = False
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+        logging.raiseExceptions = raises
+
+
+def _with_what_it_lacked(found: Found, trace: Trace, refused: list[Refusal]) -> Found:
+    kinds = {kind for kind, _ in refused}
+    urls = [what for kind, what in refused if kind is UnservedHost and "://" in what]
     queues = {match[1] for reason in trace.lost().values() if (match := _UNCONSUMED.match(reason))}
     return replace(
         found,
         fakes=dict(found.fakes) | dict(map(fake_of, urls)),
         queues=tuple(sorted({*(found.queues or found.default_queues), *queues})) if queues else found.queues,
-        database=found.database or (_is_django() and any(error.startswith(_REAL_DATABASE) for error in errors)),
+        database=found.database or (_is_django() and RealDatabase in kinds),
+        files="scratch" if RealFile in kinds else found.files,
     )
-
-
-def _errors(trace: Trace) -> Iterator[str]:
-    """``Type: message`` of what ended an attempt, each once."""
-    yield from dict.fromkeys(event.exception for event in trace if isinstance(event, TaskFailed | TaskRetried))
 
 
 def _is_django() -> bool:

@@ -32,7 +32,8 @@ _CLIENTS = {
 class Found:
     """A task to write a scenario for. ``fakes`` are options by name, ``env`` what the app needs to be imported.
 
-    ``queues`` are those that a worker has to be told, ``default_queues`` those that it consumes untold.
+    ``queues`` are those that a worker has to be told, ``default_queues`` those that it consumes untold. ``files`` is
+    ``"scratch"`` where it may change no real file.
     """
 
     app: str
@@ -45,6 +46,7 @@ class Found:
     default_queues: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     database: bool = False
+    files: str = "real"
 
     @property
     def short(self) -> str:

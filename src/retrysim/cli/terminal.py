@@ -17,15 +17,15 @@ from retrysim.printable import printable
 WIDTH = 80
 
 
-def say(*what: RenderableType) -> None:
-    """Print to standard output, without the blanks with which rich fills its lines."""
-    on_terminal = sys.stdout.isatty()
-    width = None if on_terminal else WIDTH
-    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+def say(*what: RenderableType, err: bool = False) -> None:
+    """Print to standard output, or to standard error, without the blanks with which rich fills its lines."""
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() else WIDTH
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
         for one in what:
             console.print(_Printable(one), crop=False)
-    echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")), styled=True)
+    echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")), err=err, styled=True)
 
 
 class _Printable:

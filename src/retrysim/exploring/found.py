@@ -20,8 +20,9 @@ from retrysim.exploring.trial import Trial, TrialResult
 #: How the first line of every such file begins.
 MARK = "# found by retrysim explore in"
 _ORDER = (
-    "name", "description", "app", "env", "start", "seed", "celery", "broker", "redis", "allow", "strict", "workers",
-    "cost", "fakes", "idempotency", "beat", "submit", "until", "run_for", "faults", "order", "limits", "expect",
+    "name", "description", "app", "env", "start", "seed", "celery", "broker", "redis", "allow", "files", "strict",
+    "workers", "cost", "fakes", "idempotency", "beat", "submit", "until", "run_for", "faults", "order", "limits",
+    "expect",
 )  # fmt: skip
 _BLOCK = frozenset({"env", "fakes", "idempotency", "submit", "faults", "order", "expect", "invariants"})
 _WORDS = {"lost": "is lost", "failed": "fails", "twice": "has its effect twice", "late": "is late", "hangs": "hangs"}

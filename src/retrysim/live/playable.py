@@ -18,6 +18,8 @@ def why_not(item: ScenarioItem, kind: str) -> ScenarioError | None:
     for key, given in (("database", spec.databases == "test"), ("setup", spec.setup is not None)):
         if given:
             return scenario.error((key,), "a live run has real workers, which use the app's real database")
+    if spec.files == "scratch":
+        return scenario.error(("files",), "a live run has real workers, which change real files")
     named = (item.broker or "").partition(":")[0]
     if kind != "redis" and named == "redis":
         return scenario.error(("broker",), "it is about Redis: play it on one")

@@ -1,4 +1,4 @@
-"""What stands outside of a simulation: databases, brokers and Redis servers that nobody allowed.
+"""What stands outside of a simulation: databases, brokers, Redis servers and files that nobody allowed.
 
 A connection to one of them is refused where it is opened, in the driver, so it makes no difference who opens it: a
 task, the test, a program, a thread, or the import of the app.
@@ -6,6 +6,7 @@ task, the test, a program, a thread, or the import of the app.
 
 from retrysim.outside.address import TEST_DATABASE, Address, names_a_file, permit_for
 from retrysim.outside.barrier import Barrier, allow_in_the_project
+from retrysim.outside.files import guard_files, must_be_files
 from retrysim.outside.imports import nothing_real
 from retrysim.outside.install import SERVERS, stand_between
 
@@ -15,6 +16,8 @@ __all__ = [
     "Address",
     "Barrier",
     "allow_in_the_project",
+    "guard_files",
+    "must_be_files",
     "names_a_file",
     "nothing_real",
     "permit_for",

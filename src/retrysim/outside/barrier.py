@@ -11,7 +11,7 @@ from typing import Any
 
 from greenlet import getcurrent
 
-from retrysim.errors import RealDatabase, UnservedHost
+from retrysim.errors import RealDatabase, RealFile, SimulationError, UnservedHost
 from retrysim.outside.address import DATABASE, Address
 from retrysim.patches.places import call_site, module_of_caller
 
@@ -31,6 +31,8 @@ class Barrier:
         self.permits = permits
         self._who = who
         self._allow = allow
+        #: what was refused: the kind of the error, and how a permit would name it
+        self.refused: dict[tuple[type[SimulationError], str], None] = {}
         #: what opens a file of SQLite that may be opened, instead of ``sqlite3.connect``
         self.open_sqlite: Callable[..., Any] | None = None
         self._passing: dict[object, int] = {}
@@ -43,6 +45,7 @@ class Barrier:
     def database(self, address: Address) -> None:
         """Raise ``RealDatabase`` for a database that nobody allowed."""
         if address.is_outside and not self._lets_database_pass(address):
+            self.refused[RealDatabase, address.permit] = None
             raise RealDatabase(
                 f"{self._who()} connects to a real database: {address}\n  at {call_site()}\n  {self._remedy(address)}"
             )
@@ -58,16 +61,21 @@ class Barrier:
             or getcurrent() in self._passing
             or (address.host, address.port, address.database) in self._known
             or any(address.is_permitted_by(permit) for permit in list(self.permits))
-            or (address.file is not None and (self._is_scratch(address.file) or _of_a_tool()))
+            or (address.file is not None and (self._is_made_here(address.file) or _of_a_tool()))
         )
 
-    def _is_scratch(self, file: Path) -> bool:
+    def _is_made_here(self, file: Path) -> bool:
         """Whether it lies in what was made in the temporary folder since this began: by ``tempfile``, in a task."""
+        return self._is_scratch(file) and (self._temporary / self._first_part(file)).exists()
+
+    def _is_scratch(self, file: Path) -> bool:
+        """Whether it is, or would be, in the temporary folder below what was not there when this began."""
         path = file.resolve()
-        if not path.is_relative_to(self._temporary) or path == self._temporary:
-            return False
-        first = path.relative_to(self._temporary).parts[0]
-        return first not in self._there_before and (self._temporary / first).exists()
+        inside = path.is_relative_to(self._temporary) and path != self._temporary
+        return inside and self._first_part(file) not in self._there_before
+
+    def _first_part(self, file: Path) -> str:
+        return file.resolve().relative_to(self._temporary).parts[0]
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -80,6 +88,19 @@ class Barrier:
             self._passing[current] -= 1
             if not self._passing[current]:
                 del self._passing[current]
+
+    # -- files ---------------------------------------------------------------------------------------------------------
+
+    def file(self, path: Path) -> None:
+        """Raise ``RealFile`` for a file or folder that is changed and that was not made here."""
+        if not self._is_scratch(path):
+            real = path.resolve()
+            self.refused[RealFile, str(real)] = None
+            raise RealFile(
+                f"{self._who()} changes a real file: {real}\n  at {call_site()}\n"
+                "  This run may change only files that it has made in the temporary folder. If it may change this one: "
+                'files="real" in a test, `files: real` in a scenario'
+            )
 
     # -- brokers and Redis ---------------------------------------------------------------------------------------------
 

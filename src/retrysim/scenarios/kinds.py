@@ -45,6 +45,7 @@ CeleryMode = Literal["worker", "eager", "always_eager"]
 #: What is simulated; RabbitMQ in the newest version that is modelled, or in one that is named.
 Broker = Literal["memory", "redis", "rabbitmq", "rabbitmq:3.10", "rabbitmq:3.13", "rabbitmq:4.0", "rabbitmq:4.3"]
 Database = Literal["test", "real"]
+Files = Literal["real", "scratch"]
 #: What `celery worker -P` takes.
 Pool = Literal["prefork", "threads", "gevent", "solo"]
 #: Celery's states that a task can be in when a run ends.

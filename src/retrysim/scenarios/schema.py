@@ -42,6 +42,7 @@ from retrysim.scenarios.kinds import (
     Count,
     Database,
     DurationNs,
+    Files,
     IfGiven,
     InstantNs,
     OneOrMany,
@@ -400,6 +401,13 @@ class ScenarioSpec(Block):
             "Which databases are used: `test`, Django's test databases, migrated and empty at the start of each item; "
             "or `real`, those that the app's settings name. Default: none, so a connection to a database is an error; "
             "with the tag `django_db`: `test`."
+        ),
+    )
+    files: Files = Field(
+        default="real",
+        description=(
+            "Which files and folders tasks may change: `real`, any; or `scratch`, only those that the run itself has "
+            "made in the temporary folder, so that another change is an error. Default: real."
         ),
     )
     setup: IfGiven[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]] = Field(

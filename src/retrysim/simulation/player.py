@@ -101,6 +101,7 @@ def _run(
         redis=spec.redis,
         allow=spec.allow,
         database=spec.databases,
+        files=spec.files,
         strict=spec.strict,
         redact=spec.redact,
         limits=_limits(item),

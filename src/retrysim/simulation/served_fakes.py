@@ -29,6 +29,9 @@ from retrysim.wire.credentials import learn_from_request, learn_from_response
 from retrysim.wire.line import Line
 from retrysim.wire.origin import Origin
 
+#: Ports that a URL leaves out.
+_USUAL = (80, 443)
+
 
 class _Served:
     """A fake as a server of the network; its connections are in memory (``wire``), so it accepts none here."""
@@ -57,6 +60,8 @@ class ServedFakes:
         self._environment = environment
         self._reality = reality
         self._network = network
+        #: the URLs that were called and that no fake serves
+        self.unserved: dict[str, None] = {}
         #: the way to each fake
         self.routes: dict[Fake, Route] = {}
         self._strict = strict
@@ -154,6 +159,7 @@ class ServedFakes:
             return handler
         if not self._strict or not self._reality.inside or self._reality.permits(host, f"{host}:{port}"):
             return None
+        self.unserved[f"{scheme}://{host}" + ("" if port in _USUAL else f":{port}")] = None
         served = ", ".join(sorted(self._handlers)) or "none"
         raise self._reality.refusal(
             UnservedHost(

@@ -36,7 +36,7 @@ from retrysim.celery.worker import Worker
 from retrysim.clock import GRID_NS, VirtualClock, to_datetime
 from retrysim.databases import Databases
 from retrysim.durations import Duration, format_duration, format_skew, parse_duration, parse_skew, to_timedelta
-from retrysim.errors import InputError
+from retrysim.errors import InputError, SimulationError, UnservedHost
 from retrysim.fakes.disturbances import SLOW
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.idempotency import Idempotency
@@ -49,7 +49,7 @@ from retrysim.kernel.disposal import set_aside_what_exists
 from retrysim.kernel.interrupts import close_at_once, deferred_interrupts
 from retrysim.nearest import did_you_mean
 from retrysim.network import Network
-from retrysim.outside import Barrier, permit_for, stand_between
+from retrysim.outside import Barrier, guard_files, must_be_files, permit_for, stand_between
 from retrysim.patches import HeldLock, Reality, begin_randomness, standing_of, virtual_clocks, virtual_threading
 from retrysim.patches.own_places import own_places
 from retrysim.simulation.api import APIHandle
@@ -90,6 +90,9 @@ class Simulation(RunView):
     ``database`` says which databases may be used besides those that ``allow`` names: ``"test"``, those that Django's
     test runner or pytest-django has made, ``"real"``, any, or ``None``. A connection to another is a ``RealDatabase``.
 
+    ``files`` says which files and folders tasks may change: ``"real"``, any, or ``"scratch"``, only those that the run
+    has made in the temporary folder. Another change is a ``RealFile``.
+
     ``isolated``: every pool process of a ``prefork`` worker is a real process, with memory of its own.
 
     ``conf`` are Celery settings, such as ``{"task_acks_late": True}``, which replace those of every app until the
@@ -105,6 +108,7 @@ class Simulation(RunView):
         redis: bool = False,
         allow: Iterable[str] = (),
         database: str | None = "test",
+        files: str = "real",
         strict: bool = True,
         redact: Iterable[str] = (),
         limits: Limits | Mapping[str, Any] | None = None,
@@ -121,6 +125,8 @@ class Simulation(RunView):
         self._ends = ExitStack()
         permits = [allow] if isinstance(allow, str) else allow
         self._reality = Reality(self.environment, *permits, *permit_for(database), strict=strict)
+        self._barrier = Barrier(self._reality.allowed, lambda: self._reality.who)
+        self._files = must_be_files(files)
         self._databases = Databases(self.environment, lambda text: self._reality.note(text))
         rules, conditions = Rules(self._note_strike), ResultConditions(self.environment)
         network = Network(self.environment)
@@ -160,9 +166,10 @@ class Simulation(RunView):
             self._undo.callback(setdefaulttimeout, getdefaulttimeout())  # kombu sets it for a while
             forget_shared_tasks(self._undo)
             self._undo.enter_context(virtual_threading(self.environment, self._reality))
-            barrier = Barrier(self._reality.allowed, lambda: self._reality.who)
-            self._databases.stand_below(self._undo, barrier)
-            stand_between(self._undo, barrier)
+            self._databases.stand_below(self._undo, self._barrier)
+            stand_between(self._undo, self._barrier)
+            if self._files == "scratch":
+                guard_files(self._undo, self._barrier, self._reality)
             self._undo.callback(self._library.close)
             self._freeze()
             remember_code_positions(self._undo)
@@ -279,6 +286,11 @@ class Simulation(RunView):
         ``"threads"``, ``"subprocess"`` or ``"select"``.
         """
         self._reality.allow(what)
+
+    @property
+    def refusals(self) -> list[tuple[type[SimulationError], str]]:
+        """What this run did not let through: the kind of the error, and the URL, database or path that was meant."""
+        return [*self._barrier.refused, *((UnservedHost, url) for url in self._fakes.unserved)]
 
     @property
     def locks_of_the_dead(self) -> list[HeldLock]:

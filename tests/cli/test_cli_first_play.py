@@ -1,0 +1,103 @@
+"""What ``retrysim new`` writes: the task is played until its hosts are served, and nothing real is touched."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from retrysim.celery import imports
+
+APP = """
+import logging, os
+import requests
+from celery import Celery
+
+app = Celery("first", broker="redis://nowhere.invalid/0", set_as_current=False)
+HOST = os.environ.get("NO_HOST", "crm.example")
+
+
+@app.task(name="first.push", bind=True)
+def push(self, number):
+    print("pushing", number)
+    logging.getLogger("first").error("pushing %s", number)
+    response = requests.post(f"https://{HOST}/orders", json={"id": number})
+    requests.get(f"http://status.{HOST}:8080/")
+    if response.status_code == 429:
+        raise self.retry(countdown=int(response.headers["Retry-After"]))
+
+
+@app.task(name="first.fails", bind=True)
+def fails(self, number):
+    raise self.retry(exc=ValueError(f"no {number}"), max_retries=0)
+
+
+@app.task(name="first.adds")
+def adds(number):
+    return number + 1
+
+
+@app.task(name="first.removes")
+def removes(number):
+    os.remove("precious")
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    (tmp_path / "first_tasks.py").write_text(APP)
+    (tmp_path / "precious").write_text("precious")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "first_tasks", raising=False)
+    monkeypatch.delitem(imports._imports(), "first_tasks", raising=False)
+    return tmp_path
+
+
+def written(retrysim, folder, task):
+    ended = retrysim("new", task, "--app", "first_tasks")
+    assert (ended.code, ended.err) == (0, "")
+    scenario = (folder / f"scenarios/{task}.scenario.yaml").read_text()
+    test = (folder / f"test_{task}_retries.py").read_text()
+    return ended.out.splitlines(), scenario, test
+
+
+def test_hosts_that_only_a_play_shows_are_served_and_nothing_of_the_play_is_printed(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "push")
+
+    assert lines[0] == "first.push of first_tasks: 8 succeeded, 3 retried in 1m of virtual time"
+    assert lines[1].startswith("wrote scenarios/push.scenario.yaml and ")
+    assert '  crm_example: {url: https://crm.example, limit: "5 per minute"}\n' in scenario
+    assert '  status_crm_example_8080: {url: http://status.crm.example:8080, limit: "5 per minute"}\n' in scenario
+    assert "states: {SUCCESS: 8}" in scenario
+    assert 'sim.serve(API("http' in test
+    assert test.endswith("    sim.check()\n")
+
+
+def test_the_reason_of_a_failure_is_next_to_what_is_expected(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "fails")
+
+    assert lines[1] == "why: ValueError: no 1"
+    assert scenario.endswith(
+        "  states: {FAILURE: 8}  # what it did; say what it should do\n  # why: ValueError: no 1\n"
+    )
+    assert test.endswith("    # why: ValueError: no 1\n    # sim.check() says what is wrong with it\n")
+
+
+def test_a_task_that_calls_no_api_is_said_to_call_none(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "adds")
+
+    why = "it called no API, so nothing was refused or retried"
+    assert lines[1] == f"why: {why}"
+    assert scenario.endswith(f"  # why: {why}\n")
+    assert test.endswith(f"    # why: {why}\n    sim.check()\n")
+
+
+def test_a_body_with_guessed_arguments_changes_no_file_nor_does_what_is_written(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "removes")
+
+    assert lines[1].startswith("why: RealFile: a task changes a real file: ")
+    remark = "# with guessed arguments it may change no real file"
+    assert f"\nfiles: scratch  {remark}\n" in scenario
+    assert f'\n\n@pytest.mark.retrysim(files="scratch")  {remark}\ndef test_removes_loses_nothing(sim):\n' in test
+    assert retrysim("run", "scenarios/removes.scenario.yaml").code == 0
+    assert (shop / "precious").read_text() == "precious"
