@@ -465,7 +465,7 @@ def test_the_tests_of_what_retries_by_hand_are_printed(retrysim, shop):
     ended = retrysim("audit", "shop_tasks", "--tests", "--copies", "2", "--jobs", "1")
 
     assert ended.out == f"# {' shop_tasks.send_mail '.center(76, '-')}\n{TEST}"
-    assert ended.err.startswith("shop_tasks: ")
+    assert "\nshop_tasks: 4 tasks: " in ended.err
 
 
 def test_the_tests_are_part_of_the_answer_for_a_machine_and_for_a_ticket(retrysim, shop):
