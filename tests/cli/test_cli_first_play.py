@@ -65,7 +65,7 @@ def test_hosts_that_only_a_play_shows_are_served_and_nothing_of_the_play_is_prin
     lines, scenario, test = written(retrysim, shop, "push")
 
     assert lines[0] == "first.push of first_tasks: 8 succeeded, 3 retried in 1m of virtual time"
-    assert lines[1].startswith("wrote scenarios/push.scenario.yaml and ")
+    assert lines[1].startswith("wrote scenarios/push.scenario.yaml")
     assert '  crm_example: {url: https://crm.example, limit: "5 per minute"}\n' in scenario
     assert '  status_crm_example_8080: {url: http://status.crm.example:8080, limit: "5 per minute"}\n' in scenario
     assert "states: {SUCCESS: 8}" in scenario
