@@ -72,10 +72,22 @@ def test_results_in_djangos_tables(check):
     assert "4 passed" in check("check_results_in_tables.py", "memory", SHOP_RESULTS="django-db")
 
 
-def test_a_scenario_finds_the_rows_of_post_migrate_numbered_as_a_test_before_it_left_them(check):
+#: Written by the test that plays it: a file of this name would be an item of this suite, too.
+COUNTED = """\
+name: the orders are counted
+app: shop
+database: test
+submit: [{task: count}]
+expect: {states: {SUCCESS: 1}}
+"""
+
+
+def test_a_scenario_finds_the_rows_of_post_migrate_numbered_as_a_test_before_it_left_them(check, tmp_path):
     """A test with ``transactional_db`` flushes them, and Django makes them anew with the next numbers."""
     test = "check_own_connections.py::test_what_the_test_committed_a_task_sees_and_the_other_way_round"
 
-    said = check(test, "memory", "checks/check_count.scenario.yaml", SHOP_APPS="django.contrib.contenttypes")
+    (tmp_path / "project/count.scenario.yaml").write_text(COUNTED)
+
+    said = check(test, "memory", "count.scenario.yaml", SHOP_APPS="django.contrib.contenttypes")
 
     assert "2 passed" in said
