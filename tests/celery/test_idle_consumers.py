@@ -4,6 +4,7 @@ import random
 import time
 
 import pytest
+from celery import VERSION as CELERY
 from celery import Celery
 
 from retrysim import Simulation
@@ -53,6 +54,7 @@ def wake_everybody(monkeypatch):
     monkeypatch.setattr(Wait, "goes_on", lambda _wait: False)
 
 
+@pytest.mark.skipif(CELERY < (5, 5), reason="with Celery 5.4 the others wake once, too, and find nothing")
 def test_a_message_wakes_who_takes_it(app):
     with Simulation(broker="memory") as sim:
         workers = [sim.start_worker(app) for _ in range(16)]

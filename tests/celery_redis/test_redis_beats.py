@@ -2,6 +2,7 @@
 
 import random
 
+import kombu
 import pytest
 from redis_apps import START, make_app, seconds_of
 
@@ -9,6 +10,11 @@ from retrysim import Simulation
 from retrysim.celery.hub.poller import HubPoller
 from retrysim.kernel.beat import Stillness
 from retrysim.trace.ndjson import dump_ndjson
+
+#: Whether a timer changes nothing is known of kombu 5.7; what it does in older versions is played each time.
+knows_timers = pytest.mark.skipif(
+    kombu.VERSION < (5, 7), reason="kombu before 5.7 has other timers: they are all played"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,7 @@ def steps_of(app, idle, **options):
         return sim.environment.meter.steps - before
 
 
+@knows_timers
 def test_an_idle_hub_does_not_go_round(app, monkeypatch):
     let_beats_pass_one_by_one(monkeypatch)
     rounds = []
@@ -56,6 +63,7 @@ def test_an_idle_hub_does_not_go_round(app, monkeypatch):
     assert len(rounds) < 10  # it was 525: each 10 and each 25 seconds, and twice for a sweep
 
 
+@knows_timers
 def test_idle_hours_cost_what_happens_in_them(app):
     twenty_minutes = steps_of(app, "20 minutes")  # so often kombu refreshes its bindings
 
@@ -63,6 +71,7 @@ def test_idle_hours_cost_what_happens_in_them(app):
     assert steps_of(app, "10 hours") < 30 * twenty_minutes
 
 
+@knows_timers
 def test_a_callback_of_the_app_in_each_round_is_called_in_each_round(app):
     ticks = []
     with Simulation(broker="redis", start=START) as sim:
@@ -155,6 +164,7 @@ def name_of(function):
     return getattr(function, "__qualname__", "the sweep")
 
 
+@knows_timers
 @pytest.mark.parametrize("seed", [1, 2, 5, 9, 13])
 def test_what_passes_leaves_what_a_round_leaves(app, monkeypatch, seed):
     passed = play(app, seed)
@@ -163,6 +173,7 @@ def test_what_passes_leaves_what_a_round_leaves(app, monkeypatch, seed):
     assert play(app, seed) == passed
 
 
+@knows_timers
 def test_whole_periods_leave_what_their_beats_leave(app, monkeypatch):
     passed = play(app, 5)
     let_beats_pass_one_by_one(monkeypatch)
