@@ -25,17 +25,60 @@ def blocks(language):
     return [text for tongue, text in fences if tongue == language]
 
 
+TASKS = """
+import requests
+from celery import Celery
+
+app = Celery("myapp", broker="redis://localhost:6379/0", include=["myapp.tasks"])
+
+
+@app.task(bind=True, max_retries=10)
+def push_contact(self, contact_id):
+    response = requests.post("https://crm.acme.io/contacts", json={"id": contact_id}, timeout=10)
+    if response.status_code == 429:
+        raise self.retry(countdown=int(response.headers["Retry-After"]))
+"""
+
+
+def make_myapp(folder):
+    (folder / "myapp").mkdir()
+    (folder / "myapp/__init__.py").touch()
+    (folder / "myapp/tasks.py").write_text(TASKS)
+
+
 def test_the_python_of_the_readme_runs(pytester, monkeypatch):
     monkeypatch.setenv("TWITTER_TOKEN", "fake-token")
-    code, _ = blocks("python")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    pytester.makepyfile(test_readme_code=code)
+    first, code, _ = blocks("python")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(pytester.path)]))
+    make_myapp(pytester.path)
+    pytester.makepyfile(test_first=first, test_readme_code=code)
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_the_first_commands_of_the_readme_run_in_a_project(tmp_path):
+    install, audit, new = blocks("sh")[0].strip().splitlines()
+    make_myapp(tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    ended = subprocess.run(
+        ["bash", "-ec", f"{audit}\n{new}\npytest -q scenarios test_push_contact_retries.py"],
+        cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert install == "pip install retrysim"
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 passed" in ended.stdout
+
+
+def test_the_matrix_of_the_readme_is_that_of_the_page_on_explore():
+    [matrix] = blocks("text")
+
+    assert matrix in (ROOT / "docs/how-to/explore.md").read_text()
 
 
 def test_the_fake_without_celery_of_the_readme_works():
-    _, code = blocks("python")
+    *_, code = blocks("python")
 
     names = {"requests": requests, "API": API}
     exec(code, names)
@@ -87,7 +130,7 @@ def test_the_audit_of_the_readme_is_that_of_the_tutorial():
 
 def test_the_commands_of_the_readme_run(tmp_path):
     """But for `serve`, which does not end, and the one that wants a broker: of these, the options are checked."""
-    [commands] = [block.strip() for block in blocks("sh") if "retrysim" in block and "venv" not in block]
+    _, commands = [block.strip() for block in blocks("sh") if "retrysim" in block and "venv" not in block]
     lines = commands.splitlines()
     check_options(commands, "README.md")
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
@@ -105,4 +148,4 @@ def test_the_commands_of_the_readme_run(tmp_path):
 def test_every_block_of_the_readme_is_of_a_kind_that_is_run_here():
     kinds = Counter(re.findall(r"^```(\w*)\n.*?^```$", README, re.M | re.S))
 
-    assert kinds == {"python": 2, "yaml": 1, "": 1, "console": 1, "sh": 3}
+    assert kinds == {"python": 3, "yaml": 1, "": 1, "console": 1, "sh": 4, "text": 1}
