@@ -33,7 +33,7 @@ def test_what_jitter_makes_of_a_policy_is_explained_below_the_table():
         pass
 
     console = Console(width=80, file=StringIO())
-    console.print(render(audit(app, copies=20, jobs=1)))
+    console.print(render(audit(app, tasks=(name,), copies=20, jobs=1)))  # modules share theirs
     lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
 
     start = next(number for number, line in enumerate(lines) if line.startswith("synchronise_all_contacts_of_ "))

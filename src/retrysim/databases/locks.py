@@ -104,10 +104,16 @@ class Locks:
     def let_the_holder_go_on(self, late: DatabaseSession) -> None:
         """Wait in virtual time if a connection of this simulation holds what this one waits for.
 
-        Those that wait for each other really wait for the server to find that out.
+        Those that wait for each other really wait for the server to find that out. But it may have served one of them
+        since that one asked, before those that came first: each looks again.
         """
         holders = [key for key in self._ask(late) if key in self._sessions]
-        if not holders or late.key in self._all_behind(holders):
+        if not holders:
+            return
+        if late.key in self._all_behind(holders):
+            for released in self._released.values():
+                released.notify_all()
+            self._environment.sleep(0)
             return
         self._held_up[late.key] = holders
         try:
