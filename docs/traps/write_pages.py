@@ -20,7 +20,7 @@ SUFFIX = ".scenario.yaml"
 def pages() -> dict[str, str]:
     """The text of each page by its file's name."""
     traps = {path.name.removesuffix(SUFFIX): path for path in sorted(TRAPS.glob("*" + SUFFIX))}
-    shown = {name: path for name, path in traps.items() if not name.endswith("_mended")}
+    shown = {name: path for name, path in traps.items() if not name.endswith("_fixed")}
     made = {f"{name}.md": page(name, path) for name, path in shown.items()}
     return {"README.md": _index(shown), **made}
 
@@ -29,9 +29,9 @@ def page(name: str, path: Path) -> str:
     """One trap: what it is, its code, its scenario, what happens, and the fixed version."""
     text = path.read_text(encoding="utf-8")
     module = _module(path)
-    mended = TRAPS / f"{module}_mended{SUFFIX}"
+    fixed = TRAPS / f"{module}_fixed{SUFFIX}"
     source = (TRAPS / f"{module}.py").read_text(encoding="utf-8")
-    played, played_mended = _played(path), _played(mended)
+    played, played_fixed = _played(path), _played(fixed)
     return (
         "\n\n".join(
             [
@@ -43,9 +43,9 @@ def page(name: str, path: Path) -> str:
                 "What one of its tasks does, in virtual time:",
                 f"```\n{played}\n```",
                 "## Fixed",
-                f"```python\n{_function(source, 'mended')}\n```",
-                f"`scenarios/traps/{mended.name}` passes with it: {_title(mended.read_text(encoding='utf-8'))}.",
-                f"```\n{played_mended}\n```",
+                f"```python\n{_function(source, 'fixed')}\n```",
+                f"`scenarios/traps/{fixed.name}` passes with it: {_title(fixed.read_text(encoding='utf-8'))}.",
+                f"```\n{played_fixed}\n```",
             ]
         )
         + "\n"

@@ -77,8 +77,8 @@ def kinds_of(bug: Bug) -> tuple[str, ...]:
     return bug.kinds or tuple(name for name in KINDS if name != "broker_lost_data")
 
 
-def explorer_of(bug: Bug, *, mended: bool, seed: int, runs: int | None = None) -> Explorer:
-    items = items_of(loads(bug.scenario(mended=mended), file=f"{bug.name}.scenario.yaml"))
+def explorer_of(bug: Bug, *, fixed: bool, seed: int, runs: int | None = None) -> Explorer:
+    items = items_of(loads(bug.scenario(fixed=fixed), file=f"{bug.name}.scenario.yaml"))
     subject = subject_of(items, None, None)
     around = surroundings_of(subject)
     forks = Forks(player_of(subject), jobs=1, on_hang=hung)
@@ -103,7 +103,7 @@ def seconds_to_find(bug: Bug, seed: int, how: str) -> float | None:
 
 def _seconds_to_find(bug: Bug, seed: int, how: str) -> float | None:
     began = cpu()
-    explorer = explorer_of(bug, mended=False, seed=seed)
+    explorer = explorer_of(bug, fixed=False, seed=seed)
     explorer.round_size = 4
     limit = ABLATED_LIMIT if ablated else LIMIT
     explorer.enough = lambda _exploration: shows(bug, explorer) or cpu() - began > limit
@@ -134,7 +134,7 @@ def _random(explorer: Explorer, further: Further) -> None:
 
 def decisions_left(bug: Bug) -> int | None:
     """How many decisions shrinking leaves of the bug's own finding."""
-    items = items_of(loads(bug.scenario(mended=False), file=f"{bug.name}.scenario.yaml"))
+    items = items_of(loads(bug.scenario(fixed=False), file=f"{bug.name}.scenario.yaml"))
     runs = None if bug.needs == "one fault" else 300
     with tempfile.TemporaryDirectory() as folder:
         exploration = explore_scenario(
@@ -149,8 +149,8 @@ def decisions_left(bug: Bug) -> int | None:
 
 
 def alarms_on_twin(bug: Bug, runs: int) -> tuple[list[str], int]:
-    """What is found in the mended twin of the harm that the bug did."""
-    explorer = explorer_of(bug, mended=True, seed=0, runs=runs)
+    """What is found in the fixed twin of the harm that the bug did."""
+    explorer = explorer_of(bug, fixed=True, seed=0, runs=runs)
     further = Further(explorer, "0")
     explorer.single_faults(learn=further.learn)
     search_further(explorer, further)

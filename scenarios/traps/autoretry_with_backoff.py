@@ -17,7 +17,7 @@ def trap():
 
 
 @app.task(bind=True, max_retries=None)
-def mended(self):
+def fixed(self):
     try:
         ask()
     except requests.HTTPError as error:

@@ -15,5 +15,5 @@ def trap():
 
 
 @app.task(autoretry_for=(MaintenanceError,), retry_backoff=3600, retry_backoff_max=4 * 3600, retry_jitter=False)
-def mended():
+def fixed():
     raise MaintenanceError("back in three hours")

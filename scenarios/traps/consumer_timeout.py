@@ -12,7 +12,7 @@ def trap(self):
 
 
 @app.task(bind=True, max_retries=None)
-def mended(self, waited=0):
+def fixed(self, waited=0):
     """In steps below the timeout: no message stays unacknowledged for as long as that."""
     if waited < 2400:
         raise self.retry(countdown=1200, kwargs={"waited": waited + 1200})

@@ -11,5 +11,5 @@ def trap():
 
 
 @app.task(autoretry_for=(ValueError,), retry_kwargs={"countdown": 2})
-def mended():
+def fixed():
     raise ValueError("not today")

@@ -18,7 +18,7 @@ def trap():
 
 
 @app.task(bind=True, acks_late=True, reject_on_worker_lost=True)
-def mended(self):
+def fixed(self):
     """Fails, where everybody can see it, when it has been delivered before."""
     if self.request.delivery_info["redelivered"]:
         raise RuntimeError("its pool process has died before")

@@ -12,7 +12,7 @@ def trap(self):
 
 
 @app.task(bind=True, max_retries=None)
-def mended(self, waited=0):
+def fixed(self, waited=0):
     """In steps below the visibility timeout: a message is never unacked for as long as that."""
     if waited < 9000:
         raise self.retry(countdown=1800, kwargs={"waited": waited + 1800})

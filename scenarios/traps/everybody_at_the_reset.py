@@ -16,7 +16,7 @@ def trap(self):
 
 
 @app.task
-def mended(number):
+def fixed(number):
     """One dispatcher gives each call the window in which there is room for it."""
     for index in range(number):
         trap.apply_async(countdown=index // LIMIT * WINDOW)

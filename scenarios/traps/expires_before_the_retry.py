@@ -12,6 +12,6 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     if not self.request.retries:
         raise self.retry(countdown=900, expires=1800)

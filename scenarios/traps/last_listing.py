@@ -25,7 +25,7 @@ def trap(self, user_id):
 
 
 @app.task(bind=True, max_retries=None)
-def mended(self, user_id):
+def fixed(self, user_id):
     try:
         return client().favorites.list(user_id=user_id, count=2)
     except twitter.TwitterHTTPError as error:

@@ -21,6 +21,6 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     if reset := reset_of_refusal():
         raise self.retry(eta=datetime.fromtimestamp(reset, UTC))

@@ -16,6 +16,6 @@ def trap():
 
 
 @app.task(rate_limit="10/m")
-def mended():
+def fixed():
     """A third for each of three workers; wrong again as soon as there are four."""
     call()

@@ -30,7 +30,7 @@ def trap(self):
 
 
 @app.task(bind=True, max_retries=None)
-def mended(self):
+def fixed(self):
     with lock(self.request.id) as acquired:
         if not acquired:
             raise self.retry(countdown=180)

@@ -24,5 +24,5 @@ def trap():
 
 
 @app.task(autoretry_for=(requests.RequestException,), retry_kwargs={"countdown": 60})
-def mended():
+def fixed():
     call(Retry(total=0))

@@ -19,7 +19,7 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     response = ask()
     if response.status_code == 429:
         raise self.retry(countdown=int(response.headers["Retry-After"]))

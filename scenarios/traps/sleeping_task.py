@@ -21,6 +21,6 @@ def trap():
 
 
 @app.task(bind=True, time_limit=20)
-def mended(self):
+def fixed(self):
     if wait := call():
         raise self.retry(countdown=wait)

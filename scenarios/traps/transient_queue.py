@@ -14,6 +14,6 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     if not self.request.retries:
         raise self.retry(countdown=60, queue="slow_durable")

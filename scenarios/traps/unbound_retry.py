@@ -12,7 +12,7 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     """To a queue by its name, which Celery declares and binds before it publishes."""
     if not self.request.retries:
         raise self.retry(countdown=60, queue="celery")

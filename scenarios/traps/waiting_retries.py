@@ -19,7 +19,7 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     """The same, in an app whose queue is a quorum queue."""
     if not self.request.retries:
         raise self.retry(countdown=600)

@@ -16,7 +16,7 @@ def trap(self):
 
 
 @app.task(bind=True)
-def mended(self):
+def fixed(self):
     """Hands on what is the project's own."""
     if self.request.retries < 2:
         raise self.retry(countdown=60, headers={"tenant": self.request.get("tenant")})

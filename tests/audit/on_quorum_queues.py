@@ -1,4 +1,4 @@
-"""An app with quorum queues on RabbitMQ: tasks whose message RabbitMQ delivers again, and their mended twins."""
+"""An app with quorum queues on RabbitMQ: tasks whose message RabbitMQ delivers again, and their fixed twins."""
 
 from functools import partial
 

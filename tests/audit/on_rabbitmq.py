@@ -1,4 +1,4 @@
-"""An app on RabbitMQ, which nobody reaches: tasks whose message RabbitMQ delivers again, and their mended twins."""
+"""An app on RabbitMQ, which nobody reaches: tasks whose message RabbitMQ delivers again, and their fixed twins."""
 
 from functools import partial
 

@@ -53,7 +53,7 @@ def said(module, names=None, **options):
     }
 
 
-def test_what_stays_unacked_for_longer_than_rabbitmq_waits_is_found_and_its_mended_twins_are_not():
+def test_what_stays_unacked_for_longer_than_rabbitmq_waits_is_found_and_its_fixed_twins_are_not():
     assert said(on_rabbitmq) == {
         "waits": [WAITS],
         "waits_a_day": [WAITS_A_DAY],
@@ -67,7 +67,7 @@ def test_what_stays_unacked_for_longer_than_rabbitmq_waits_is_found_and_its_mend
     }
 
 
-def test_what_a_quorum_queue_drops_is_found_and_its_mended_twins_are_not():
+def test_what_a_quorum_queue_drops_is_found_and_its_fixed_twins_are_not():
     assert said(on_quorum_queues) == {
         "waits": [],
         "works": [WORKS, WORKS_ON_4_3],

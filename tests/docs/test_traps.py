@@ -1,4 +1,4 @@
-"""The gallery of traps: each page says what its scenario does, and each trap has its mended version."""
+"""The gallery of traps: each page says what its scenario does, and each trap has its fixed version."""
 
 import importlib.util
 from pathlib import Path
@@ -31,11 +31,11 @@ def test_every_page_says_what_its_scenario_does():
         assert path.read_text(encoding="utf-8").splitlines() == now[path.name].splitlines()
 
 
-def test_every_trap_has_its_mended_version():
+def test_every_trap_has_its_fixed_version():
     modules = [path.stem for path in TRAPS.glob("*.py")]
 
     assert len(modules) == 19
-    assert [name for name in modules if not (TRAPS / f"{name}_mended.scenario.yaml").is_file()] == []
+    assert [name for name in modules if not (TRAPS / f"{name}_fixed.scenario.yaml").is_file()] == []
     assert [name for name in modules if not list(TRAPS.glob(f"{name}[._]*scenario.yaml"))] == []
 
 

@@ -1,4 +1,4 @@
-"""Tasks with a known weakness each, and mended ones, for tests of explore."""
+"""Tasks with a known weakness each, and fixed ones, for tests of explore."""
 
 import time
 

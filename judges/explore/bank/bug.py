@@ -37,13 +37,13 @@ class Bug:
     kinds: tuple[str, ...] = ()  # the kinds that are tried; none: all but the loss of all data
     options: dict[str, Any] = field(default_factory=dict)
 
-    def scenario(self, *, mended: bool) -> str:
-        twin = "_mended" if mended else ""
+    def scenario(self, *, fixed: bool) -> str:
+        twin = "_fixed" if fixed else ""
         return HEAD.format(name=self.name, module=self.module, twin=twin) + self.body
 
 
 def bug(*, harm: str, task: str, body: str, needs: str = "one fault", kinds: str = "") -> Callable[..., Celery]:
-    """Makes the two apps of a bug: ``NAME`` and ``NAME_mended`` of the module."""
+    """Makes the two apps of a bug: ``NAME`` and ``NAME_fixed`` of the module."""
 
     def make(tasks: Callable[[Celery, bool], None]) -> Celery:
         module = sys.modules[tasks.__module__]
@@ -59,13 +59,13 @@ def bug(*, harm: str, task: str, body: str, needs: str = "one fault", kinds: str
             kinds=tuple(kinds.split()),
         )
         apps = []
-        for mended in (False, True):
-            app = Celery(f"{name}{'_mended' * mended}", broker="redis://localhost:6379/0", set_as_current=False)
+        for fixed in (False, True):
+            app = Celery(f"{name}{'_fixed' * fixed}", broker="redis://localhost:6379/0", set_as_current=False)
             app.conf.broker_transport_options = {"visibility_timeout": 120}
             app.task = partial(app.task, shared=False)  # else each app of the process gets the tasks of all
-            tasks(app, mended)
+            tasks(app, fixed)
             apps.append(app)
-        setattr(module, f"{name}_mended", apps[1])
+        setattr(module, f"{name}_fixed", apps[1])
         return apps[0]
 
     return make
@@ -78,7 +78,7 @@ def call(method: str, path: str, *, timeout: float | None = 5) -> Any:
     return response
 
 
-#: What a mended task retries, and how.
+#: What a fixed task retries, and how.
 RETRIES = {
     "autoretry_for": (requests.RequestException,),
     "max_retries": 20,

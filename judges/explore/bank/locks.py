@@ -17,12 +17,12 @@ def locked(name, **options):
 
 
 @bug(task="work", harm="lost", body=TWO, kinds="worker_killed child_killed")
-def a_lock_that_outlives_its_holder(app, mended):
+def a_lock_that_outlives_its_holder(app, fixed):
     """The holder is killed, the lock stays, and whoever comes later finds it taken and skips."""
 
     @app.task(name="work", **LATE)
     def work():
-        if not locked("work", **({"ex": 30} if mended else {})):
+        if not locked("work", **({"ex": 30} if fixed else {})):
             return
         time.sleep(2)
         call("POST", "/report")
@@ -30,7 +30,7 @@ def a_lock_that_outlives_its_holder(app, mended):
 
 
 @bug(task="work", harm="lost", body=TWO, kinds="api_refused api_5xx")
-def a_lock_that_is_not_released_on_error(app, mended):
+def a_lock_that_is_not_released_on_error(app, fixed):
     """An exception jumps over the release; the retry finds the lock taken and skips."""
 
     @app.task(name="work", **RETRIES)
@@ -40,33 +40,33 @@ def a_lock_that_is_not_released_on_error(app, mended):
         try:
             call("POST", "/report")
         except Exception:
-            if mended:
+            if fixed:
                 STORE.delete("work")
             raise
         STORE.delete("work")
 
 
 @bug(task="work", harm="lost", body="redis: true\nsubmit: [{task: work}]\n", kinds="worker_killed child_killed")
-def marks_as_done_before_it_does(app, mended):
+def marks_as_done_before_it_does(app, fixed):
     """The mark is set, the worker dies, and the second delivery takes it for done."""
 
     @app.task(name="work", **LATE)
     def work():
         if STORE.get("done"):
             return
-        if not mended:
+        if not fixed:
             STORE.set("done", 1)
         time.sleep(1)
         call("POST", "/report")
-        if mended:
+        if fixed:
             STORE.set("done", 1)
 
 
 @bug(task="work", harm="failed", body="redis: true\nsubmit: [{task: work}]\n", kinds="worker_killed child_killed")
-def gives_up_on_a_lock_too_soon(app, mended):
+def gives_up_on_a_lock_too_soon(app, fixed):
     """Delivered again, it waits for its own dead holder, and not long enough."""
 
-    @app.task(name="work", bind=True, max_retries=20 if mended else 1, **LATE)
+    @app.task(name="work", bind=True, max_retries=20 if fixed else 1, **LATE)
     def work(self):
         if not locked("work", ex=300):
             raise self.retry(countdown=60)
@@ -75,12 +75,12 @@ def gives_up_on_a_lock_too_soon(app, mended):
 
 
 @bug(task="work", harm="lost", body="redis: true\nsubmit: [{task: work}]\n", kinds="answer_lost api_5xx")
-def a_unique_task_that_refuses_its_own_retry(app, mended):
+def a_unique_task_that_refuses_its_own_retry(app, fixed):
     """The lock of a unique task is taken at its first attempt, and its retry is refused as a second one."""
 
     @app.task(name="work", bind=True, **RETRIES)
     def work(self):
-        if not locked("unique") and not (mended and self.request.retries):
+        if not locked("unique") and not (fixed and self.request.retries):
             return
         call("POST", "/report")
 
@@ -92,7 +92,7 @@ RACE = "redis: true\nworkers: {count: 2}\n"
     task="reader", harm="failed", needs="an order", kinds="results_slow",
     body=RACE + "submit: [{task: reader}, {task: writer}]\n",
 )  # fmt: skip
-def a_row_that_is_not_there_yet(app, mended):
+def a_row_that_is_not_there_yet(app, fixed):
     """Two tasks sent together, and one takes for granted what the other writes."""
 
     @app.task(name="writer")
@@ -102,7 +102,7 @@ def a_row_that_is_not_there_yet(app, mended):
     @app.task(name="reader", bind=True, max_retries=20)
     def reader(self):
         if not STORE.get("row"):
-            if mended:
+            if fixed:
                 raise self.retry(countdown=5)
             raise LookupError("no such row")
 
@@ -111,7 +111,7 @@ def a_row_that_is_not_there_yet(app, mended):
     task="second", harm="lost", needs="an order", kinds="results_slow",
     body=RACE + "submit: [{task: first}, {task: second, at: 10s}]\n",
 )  # fmt: skip
-def skips_when_locked_at_the_same_instant(app, mended):
+def skips_when_locked_at_the_same_instant(app, fixed):
     """The lock is released at the instant at which the second one asks for it."""
 
     @app.task(name="first")
@@ -123,7 +123,7 @@ def skips_when_locked_at_the_same_instant(app, mended):
     @app.task(name="second", bind=True, max_retries=20)
     def second(self):
         if not locked("report"):
-            if mended:
+            if fixed:
                 raise self.retry(countdown=5)
             return
         call("POST", "/report")
@@ -133,20 +133,20 @@ def skips_when_locked_at_the_same_instant(app, mended):
     task="second", harm="twice", needs="an order", kinds="results_slow",
     body=RACE + "submit: [{task: first}, {task: second, at: 10s}]\n",
 )  # fmt: skip
-def checks_before_it_acts(app, mended):
+def checks_before_it_acts(app, fixed):
     """Both see that nothing was sent yet, if they look in the wrong order."""
 
     @app.task(name="first")
     def first():
         time.sleep(10)
-        if not STORE.get("sent") if not mended else locked("sent"):
+        if not STORE.get("sent") if not fixed else locked("sent"):
             STORE.set("sent", 1)
             call("POST", "/mail")
 
     @app.task(name="second")
     def second():
-        if not STORE.get("sent") if not mended else locked("sent"):
-            if mended:
+        if not STORE.get("sent") if not fixed else locked("sent"):
+            if fixed:
                 STORE.set("sent", 1)
             call("POST", "/mail")
 
@@ -155,7 +155,7 @@ def checks_before_it_acts(app, mended):
     task="late", harm="failed", needs="an order", kinds="results_slow",
     body=RACE + "submit: [{task: early}, {task: late, at: 10s}]\n",
 )  # fmt: skip
-def a_version_that_changed_meanwhile(app, mended):
+def a_version_that_changed_meanwhile(app, fixed):
     """Reads a version, works, and finds another one: the other's write came between."""
 
     @app.task(name="early")
@@ -168,7 +168,7 @@ def a_version_that_changed_meanwhile(app, mended):
         version = STORE.get("version")
         time.sleep(1)
         if STORE.get("version") != version:
-            if mended:
+            if fixed:
                 raise self.retry(countdown=5)
             raise RuntimeError("somebody else wrote")
 
@@ -177,7 +177,7 @@ def a_version_that_changed_meanwhile(app, mended):
     task="third", harm="failed", needs="an order", kinds="results_slow",
     body="redis: true\nworkers: {count: 3}\nsubmit: [{task: third}, {task: second}, {task: first}]\n",
 )  # fmt: skip
-def three_steps_that_must_come_in_order(app, mended):
+def three_steps_that_must_come_in_order(app, fixed):
     """Each looks for what the one before it wrote."""
 
     @app.task(name="first")
@@ -191,6 +191,6 @@ def three_steps_that_must_come_in_order(app, mended):
     @app.task(name="third", bind=True, max_retries=20)
     def third(self):
         if not STORE.get("step"):
-            if mended:
+            if fixed:
                 raise self.retry(countdown=5)
             raise LookupError("no step was made")
