@@ -135,6 +135,27 @@ def test_a_reset_is_an_error_once_and_then_the_end(sock):
     assert sock.recv(100) == b""
 
 
+def test_a_socket_that_nobody_holds_is_closed_before_the_next_one_connects(route, server):
+    for _ in range(2):
+        Socket(route).connect(("db.test", 5672))
+    held = Socket(route)
+    held.connect(("db.test", 5672))
+
+    assert [session.lost_at_s for session in server.sessions] == [0, 0, None]
+    assert route.connections == [server.sessions[2].connection]
+
+
+def test_the_connection_of_a_file_number_that_was_given_away_stays_open(route, server):
+    sock = Socket(route)
+    sock.connect(("db.test", 5672))
+    sock.detach()
+    del sock
+    other = Socket(route)
+    other.connect(("db.test", 5672))
+
+    assert [session.lost_at_s for session in server.sessions] == [None, None]
+
+
 def test_the_server_is_told_once_when_the_client_closes(sock, server):
     sock.close()
     sock.close()

@@ -1,10 +1,12 @@
 """The world of ``--retrysim-worker`` leaves nothing behind."""
 
+import gc
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import amqp
 import celery.concurrency
 import kombu.asynchronous.hub
 import pytest
@@ -117,6 +119,24 @@ def test_pool_process_reads_results_by_rpc_from_a_queue_of_its_own(app_by_rpc):
             doubled = [double.delay(number).get(timeout=5) for number in range(4)]
 
     assert doubled == [0, 2, 4, 6]
+
+
+def test_the_queue_of_the_results_of_an_app_goes_with_the_app(app_by_rpc):
+    """Celery names it by the app's ``id()``, which comes again."""
+    names = []
+
+    def ask():
+        client = Celery("client", broker=app_by_rpc.conf.broker_url, backend="rpc://", set_as_current=False)
+        names.append(client.thread_oid)
+        return client.send_task(f"{__name__}.double", (4,)).get(timeout=5)
+
+    with EmbeddedWorld(seed=0, start=START) as world:
+        world.start_time()
+        with contrib.start_worker(app_by_rpc, pool="prefork", perform_ping_check=False):
+            assert ask() == 8
+            gc.collect()
+            with app_by_rpc.connection() as connection, pytest.raises(amqp.NotFound):
+                connection.default_channel.queue_declare(names[0], passive=True)
 
 
 def test_thread_of_the_test_publishes_by_a_connection_that_a_worker_has_opened(app_by_rpc):

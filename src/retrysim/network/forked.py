@@ -144,6 +144,7 @@ def connect_through_the_parent(network: Network) -> None:
     faces.services["network"] = partial(Exchange, network)
 
     def in_child(link: Link) -> None:
+        network.hold_nothing()
         connections: dict[int, FarConnection] = {}
 
         def connect(place: int, timeout: float | None = None, accept: Accept | None = None) -> FarConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from retrysim.kernel import Environment
@@ -24,6 +25,9 @@ class Network:
         self.environment = environment
         self._numbers = itertools.count(_FIRST_FILE_NUMBER)
         self._open: dict[int, Connection] = {}
+        #: who holds them
+        self._holders: dict[int, weakref.ref[object]] = {}
+        self._forgotten: list[int] = []
         #: the way to each server
         self.routes: list[Route] = []
         connect_through_the_parent(self)
@@ -39,6 +43,7 @@ class Network:
         for connection in self._open.values():
             connection.end()
         self._open.clear()
+        self._holders.clear()
 
     # -- file numbers --------------------------------------------------------------------------------------------------
 
@@ -55,7 +60,34 @@ class Network:
     def leave(self, number: int) -> None:
         """The connection is over."""
         self._open.pop(number, None)
+        self._holders.pop(number, None)
 
     def find(self, file: Any) -> Connection | None:
         """The open connection of a file number, or of something with a ``fileno()``; ``None`` for any other file."""
         return self._open.get(file if isinstance(file, int) else file.fileno())
+
+    # -- files that nobody holds ---------------------------------------------------------------------------------------
+
+    def hold(self, number: int, holder: object) -> None:
+        """Close the connection once ``holder`` is collected, as the operating system closes the file of a socket.
+
+        That is done before the next connection is opened, not at any line where Python collects garbage. Without it, a
+        server would keep the consumers of an app that is gone, and share messages among them and those of a new one:
+        Celery names the queue of an app's results by its ``id()``, which comes again.
+        """
+        self._holders[number] = weakref.ref(holder, lambda _: self._forgotten.append(number))
+
+    def let_go(self, number: int) -> None:
+        """The connection stays open, whoever held it."""
+        self._holders.pop(number, None)
+
+    def hold_nothing(self) -> None:
+        """In a process forked from that of the holders, which has only copies of their files."""
+        self._holders.clear()
+
+    def close_forgotten(self) -> None:
+        """Close the connections whose holders have been collected."""
+        while self._forgotten:
+            connection = self._open.get(self._forgotten.pop(0))
+            if connection is not None:
+                connection.close()

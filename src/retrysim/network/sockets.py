@@ -65,12 +65,14 @@ class Socket:
             raise _error(OSError, errno.EBADF)
         if self._connection is not None:
             raise _error(OSError, errno.EISCONN)
+        self._route.network.close_forgotten()
         try:
             self._connection = self._route.connect(self._timeout)
         except TimeoutError:
             if self._timeout is None:
                 raise
             raise TimeoutError("timed out") from None  # as the module ``socket`` words its own timeouts
+        self._route.network.hold(self._connection.file_number, self)
         self._address = address
 
     def connect_ex(self, address: Any) -> int:
@@ -161,6 +163,7 @@ class Socket:
     def detach(self) -> int:
         """Give the file number away; the connection stays open."""
         number, self._closed, self._connection = self.fileno(), True, None
+        self._route.network.let_go(number)
         return number
 
     # -- what a client asks and sets -----------------------------------------------------------------------------------
