@@ -42,6 +42,8 @@ PRIVATE = {
     ("traceback", "_get_code_position"),
     ("traceback", "_extract_caret_anchors_from_line_segment"),
     ("uuid", "_generate_time_safe"),
+    ("importlib._bootstrap", "_find_and_load"),
+    ("_frozen_importlib", "_find_and_load"),
 }
 
 

@@ -5,6 +5,7 @@
 
 from retrysim.patches.a_suites_process import keep_the_process_of_a_suite
 from retrysim.patches.companions import Companions
+from retrysim.patches.interpreter_settings import keep_interpreter_settings
 from retrysim.patches.locks import HeldLock
 from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
@@ -22,6 +23,7 @@ __all__ = [
     "Reality",
     "begin_randomness",
     "call_site",
+    "keep_interpreter_settings",
     "keep_the_process_of_a_suite",
     "monotonic_ns",
     "programs_live_in_real_time",

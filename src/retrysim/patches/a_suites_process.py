@@ -7,9 +7,11 @@ has, and a thread of its pool cannot end without the tests, so that such a call 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from retrysim.kernel import Environment, Host, Role
 from retrysim.patches.exits import end_simulated_processes_only
+from retrysim.patches.interpreter_settings import keep_interpreter_settings
 from retrysim.patches.loaded import unnoticed
 from retrysim.patches.process_settings import keep_the_settings_of_this_process
 from retrysim.patches.real_programs import replace_simulated_processes_only
@@ -44,10 +46,11 @@ class RealityOfASuite(Reality):
         return host
 
 
-def keep_the_process_of_a_suite(undo: UndoStack, environment: Environment) -> UndoStack:
+def keep_the_process_of_a_suite(undo: UndoStack, environment: Environment) -> Callable[[], None]:
     """Until ``undo`` is unwound. Returns what puts the settings back that tasks have changed, after each test."""
     settings = UndoStack()
     undo.then(settings.close)
+    put_back_interpreters = keep_interpreter_settings(undo, environment)
     reality = RealityOfASuite(environment)
     with unnoticed(undo):
         stand_ins = StandIns(undo)
@@ -56,4 +59,9 @@ def keep_the_process_of_a_suite(undo: UndoStack, environment: Environment) -> Un
         signals_of_simulated_processes(stand_ins, environment, reality)
         keep_the_settings_of_this_process(stand_ins, reality, settings)
         stand_ins.spread()
-    return settings
+
+    def put_back() -> None:
+        settings.close()
+        put_back_interpreters()
+
+    return put_back

@@ -6,7 +6,7 @@ have to do with a worker; in between it stands still, and the real clocks are ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
@@ -75,8 +75,8 @@ class EmbeddedWorld:
         self._undo = UndoStack()
         self._library = ExitStack()
         self._companions = Companions()
-        #: what tasks have changed of the process in which the tests run
-        self._settings = UndoStack()
+        #: a test has ended: what its tasks have changed of the process (limits, directory, variables) is as it was
+        self.put_settings_back: Callable[[], object] = bool
         self.time_is_virtual = False
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class EmbeddedWorld:
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             self._serve_brokers()
-            self._settings = keep_the_process_of_a_suite(self._undo, self.environment)
+            self.put_settings_back = keep_the_process_of_a_suite(self._undo, self.environment)
             stand_between(self._undo, Barrier(self._allow, self._who, allow_in_the_project), SERVERS)
             virtual_pools(self._undo, self.environment)
             virtual_worker_threads(self._undo, self.environment, self._state, self._wake_workers)
@@ -127,10 +127,6 @@ class EmbeddedWorld:
         if self.time_is_virtual:
             self.time_is_virtual = False
             self._library.close()
-
-    def put_settings_back(self) -> None:
-        """A test has ended: what its tasks have changed of the process (limits, directory) is as it was."""
-        self._settings.close()
 
     def _serve_brokers(self) -> None:
         served: tuple[tuple[Any, tuple[str, ...]], ...] = (

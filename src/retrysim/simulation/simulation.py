@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from socket import getdefaulttimeout, setdefaulttimeout
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -50,7 +49,15 @@ from retrysim.kernel.interrupts import close_at_once, deferred_interrupts
 from retrysim.nearest import did_you_mean
 from retrysim.network import Network
 from retrysim.outside import Barrier, guard_files, must_be_files, permit_for, stand_between
-from retrysim.patches import HeldLock, Reality, begin_randomness, standing_of, virtual_clocks, virtual_threading
+from retrysim.patches import (
+    HeldLock,
+    Reality,
+    begin_randomness,
+    keep_interpreter_settings,
+    standing_of,
+    virtual_clocks,
+    virtual_threading,
+)
 from retrysim.patches.own_places import own_places
 from retrysim.simulation.api import APIHandle
 from retrysim.simulation.broker import BrokerHandle
@@ -163,7 +170,6 @@ class Simulation(RunView):
         self.trace.redact.learn_environment(os.environ)
         with self._undo_on_error(), deferred_interrupts(), own_places().shared():
             set_aside_what_exists(self._undo)
-            self._undo.callback(setdefaulttimeout, getdefaulttimeout())  # kombu sets it for a while
             forget_shared_tasks(self._undo)
             self._undo.enter_context(virtual_threading(self.environment, self._reality))
             self._databases.stand_below(self._undo, self._barrier)
@@ -182,6 +188,7 @@ class Simulation(RunView):
                 explain_wait=lambda process: "\n".join("  " + line for line in standing_of(process)),
                 explain_late=lambda ns: late(self.environment, self.trace, ns),
             )
+            keep_interpreter_settings(self._undo, self.environment)
             self.environment.listeners.add(self._undo, around_run=partial(explained_bugs, self.trace))
             self.environment.listeners.add(self._undo, around_run=warnings_of_a_worker)
             self.environment.listeners.add(self._undo, around_run=self._crew.memory.around_run)
