@@ -164,6 +164,31 @@ def test_4_3_cancels_the_late_consumer_of_a_quorum_queue_and_leaves_classic_ones
     }
 
 
+def test_4_3_returns_a_late_delivery_to_the_millisecond_and_counts_no_failure():
+    """Measured on 4.3.6: with a limit of 3, the message came back 8 times, each after the whole timeout."""
+    world = World("4.3")
+    connection = world.connect()
+    channel = connection.channel()
+    got = []
+    arguments = {**QUORUM, "x-consumer-timeout": 65_000, "x-delivery-limit": 3}
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=arguments)
+    channel.basic_publish(amqp.Message("x"), routing_key="q")
+
+    for _ in range(8):
+        cancelled = []
+        channel.basic_consume("q", callback=got.append, on_cancel=cancelled.append)
+        drain(connection)
+        world.pass_ms(64_999)
+        drain(connection)
+        assert cancelled == []
+        world.pass_ms(1)
+        drain(connection)
+        assert len(cancelled) == 1
+
+    headers = [message.properties.get("application_headers") for message in got]
+    assert headers == [None, *({"x-acquired-count": times} for times in range(1, 8))]
+
+
 def test_transient_queue_is_refused_where_it_is_not_permitted():
     channel = World("4.3", permit_transient_queues=False).connect().channel()
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from retrysim.rabbitmq.server import Timer
     from retrysim.rabbitmq.virtual_host import VirtualHost
 
-#: How often a channel looks whether a delivery has been unacknowledged for too long (rabbit_channel's tick).
+#: How often a channel looks whether a delivery has been unacknowledged for too long (rabbit_channel's tick); a queue
+#: that cancels the consumer does so to the millisecond.
 _TICK_NS = MINUTE
 #: The prefetch of a quorum queue's consumer that names none.
 _UNLIMITED_QUORUM = 2000
@@ -217,13 +218,20 @@ class Channel:
         if self._timeout is None or self._timeout.over:
             due = [d.at_ns + limit for d in self.unacked.values() if (limit := d.queue.consumer_timeout_ns) is not None]
             if due:
-                ticks = (min(due) - self._opened_ns) // _TICK_NS + 1
-                at_ns = self._opened_ns + ticks * _TICK_NS
+                at_ns = self._next_tick_ns(min(due)) if self._closes_when_late else min(due)
                 self._timeout = self.server.call_at(at_ns, self._look_at_timeout, background=True)
+
+    @property
+    def _closes_when_late(self) -> bool:
+        return self.server.version.consumer_timeout_closes == "channel"
+
+    def _next_tick_ns(self, after_ns: int) -> int:
+        ticks = (after_ns - self._opened_ns) // _TICK_NS + 1
+        return self._opened_ns + ticks * _TICK_NS
 
     def _look_at_timeout(self) -> None:
         late = [tag for tag, delivery in self.unacked.items() if self._is_late(delivery)]
-        if late and self.server.version.consumer_timeout_closes == "channel":
+        if late and self._closes_when_late:
             limit_ms = (self.unacked[late[0]].queue.consumer_timeout_ns or 0) // 1_000_000
             text = (
                 f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {limit_ms} ms. "
@@ -237,7 +245,7 @@ class Channel:
 
     def _is_late(self, delivery: Delivery) -> bool:
         limit = delivery.queue.consumer_timeout_ns
-        return limit is not None and delivery.at_ns + limit < self.server.now_ns
+        return limit is not None and delivery.at_ns + limit <= self.server.now_ns
 
     def _give_up_consumer(self, tag: int) -> None:
         delivery = self._take_off(tag)
@@ -245,7 +253,7 @@ class Channel:
         if consumer is not None and consumer.tag in self.consumers:
             consumer.queue.remove_consumer(consumer)
             self.cancelled_by_server(consumer)
-        delivery.queue.put_back([delivery.entry], counts=True)
+        delivery.queue.put_back([delivery.entry], counts=False)  # as 4.3.6 does: no failed delivery
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
