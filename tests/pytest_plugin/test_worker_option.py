@@ -431,3 +431,21 @@ def test_tasks_of_a_session_connect_more_often_than_a_run_may(project):
     )
 
     result.assert_outcomes(passed=1)
+
+
+def test_a_traceback_of_what_a_decorator_raises_has_no_frame_of_ours(project):
+    project.makepyfile(
+        """
+        from unittest import mock
+
+        @mock.patch("os.no_such_name")
+        def test_patched(_):
+            pass
+        """
+    )
+
+    result = project.runpytest("--retrysim-worker")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *AttributeError: *no_such_name*"])
+    result.stdout.no_fnmatch_line("*worker_option.py*")

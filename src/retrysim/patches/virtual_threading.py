@@ -62,5 +62,5 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
             own_thread_state(undo, environment)
             end_what_blocks_for_real(undo, environment, reality)
             environment.faces.in_child.append(lambda _: look_after(UndoStack(), environment, reality))
-            share_process_locks(environment)
+            share_process_locks(undo, environment)
         yield

@@ -102,6 +102,7 @@ class WorkerOption:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True  # of a test whose decorator raises, pytest shows each frame
         began_ns = self._now_ns()
         try:
             return (yield)
