@@ -91,3 +91,58 @@ def test_a_scenario_finds_the_rows_of_post_migrate_numbered_as_a_test_before_it_
     said = check(test, "memory", "count.scenario.yaml", SHOP_APPS="django.contrib.contenttypes")
 
     assert "2 passed" in said
+
+
+TWICE = """\
+name: the orders are counted twice
+app: shop
+database: test
+setup: twice:play_it_again
+submit: [{task: count}]
+expect: {states: {SUCCESS: 1}, results: 1}
+"""
+#: Sets up two rows, and before that, in another process, plays the scenario with one.
+PLAYS_IT_AGAIN = """\
+import os
+import subprocess
+import sys
+
+from orders.models import Order
+
+
+def play_it_again():
+    Order.objects.create()
+    if "AGAIN" not in os.environ:
+        command = [sys.executable, "-m", "retrysim", "run", "twice.scenario.yaml"]
+        again = subprocess.run(command, env={**os.environ, "AGAIN": "1"}, capture_output=True, text=True)
+        assert not again.returncode, again.stdout + again.stderr
+"""
+
+
+@pytest.mark.parametrize("database", ["file", "postgresql"])
+def test_two_processes_that_make_test_databases_at_once_have_their_own(tmp_path, request, database):
+    if database == "postgresql":
+        request.getfixturevalue("postgresql")
+    project = tmp_path / "project"
+    shutil.copytree(HERE / "project", project)
+    (project / "twice.scenario.yaml").write_text(TWICE)
+    (project / "twice.py").write_text(PLAYS_IT_AGAIN)
+    name = f"test_retrysim_twice_{os.getpid()}"
+    variables = {"SHOP_DATABASE": database, "SHOP_TEST_NAME": name, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "retrysim", "run", "twice.scenario.yaml"],
+        cwd=project, env={**os.environ, **variables}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert _databases_named_like(name, project, database) == []
+
+
+def _databases_named_like(name, project, database):
+    if database == "file":
+        return [*project.glob("test_shop*")]
+    import psycopg
+
+    with psycopg.connect(host="127.0.0.1", user="postgres", dbname="postgres") as connection:
+        return connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}%"]).fetchall()

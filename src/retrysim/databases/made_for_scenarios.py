@@ -8,13 +8,21 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from retrysim.errors import InputError
 from retrysim.outside.django import is_test_database
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Numbered from 1 again, and with no rows of ``post_migrate``: those that are put back are among them already, and may
 #: have other numbers (a test with ``transactional_db`` makes them anew).
@@ -60,11 +68,27 @@ def _name_them() -> None:
     """So that no other run of the project's tests at the same time has the same."""
     from django.db import connections
 
+    number = _number_of_this_process()
     for connection in connections.all():
-        test = connection.settings_dict["TEST"]
-        if connection.vendor != "sqlite":
-            worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-            test["NAME"] = "_".join(filter(None, (connection.creation._get_test_db_name(), "retrysim", worker)))
+        name = str(connection.creation._get_test_db_name())
+        if not (connection.vendor == "sqlite" and connection.creation.is_in_memory_db(name)):
+            own = Path(name).with_stem(f"{Path(name).stem}_retrysim_{number}")
+            connection.settings_dict["TEST"]["NAME"] = str(own)
+
+
+def _number_of_this_process() -> int:
+    """The lowest that no other process has. It is free again when this one ends, however it ends."""
+    for number in count(1) if fcntl else ():
+        file = Path(tempfile.gettempdir(), f"retrysim-databases-{os.getuid()}-{number}.lock")
+        lock = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            atexit.register(os.close, lock)
+            return number
+    return os.getpid()
 
 
 def _empty(contents: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ _POSTGRESQL = {
     "HOST": "127.0.0.1",
     "PORT": 5432,
     "USER": "postgres",
-    "TEST": {"NAME": f"test_retrysim_shop_{os.getpid()}"},  # tests run side by side
+    "TEST": {"NAME": os.environ.get("SHOP_TEST_NAME", f"test_retrysim_shop_{os.getpid()}")},  # tests run side by side
 }
 _DATABASES = {
     "memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
