@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from celery import signals
+from celery import Celery, signals
 
 from retrysim import Simulation, UnservedHost
 from retrysim.errors import RealWait, Unsupported
@@ -75,6 +75,102 @@ def test_what_would_leave_a_task_is_refused_before_it_does(sim, submit, way):
         "  at " if way == "asyncio_getaddrinfo" else "  at test_the_network.py:"
     )  # its thread's line
     assert remedy == f'  Serve the host by a fake, or let it be real: sim.allow("{host}")'
+
+
+@pytest.fixture
+def made_before():
+    """A connection that was opened before the simulation: its ends, and a look at what arrived at the other one."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=5) as ours,
+        server.accept()[0] as theirs,
+    ):
+        theirs.setblocking(False)
+        yield ours, theirs
+
+
+def arrived_at(end):
+    try:
+        return end.recv(100)
+    except BlockingIOError:
+        return b""
+
+
+def send_a_file(sock):
+    with Path(__file__).open("rb") as file:
+        sock.sendfile(file)
+
+
+USES = {
+    "send": lambda sock: sock.send(b"x"),
+    "sendall": lambda sock: sock.sendall(b"x"),
+    "sendmsg": lambda sock: sock.sendmsg([b"x"]),
+    "sendfile": send_a_file,
+    "recv": lambda sock: sock.recv(1),
+    "recv_into": lambda sock: sock.recv_into(bytearray(1)),
+    "recvfrom": lambda sock: sock.recvfrom(1),
+    "makefile": lambda sock: sock.makefile("wb", buffering=0).write(b"x"),
+}
+
+
+@pytest.mark.parametrize("way", USES)
+def test_a_socket_connected_before_the_simulation_is_refused_where_a_task_uses_it(made_before, sim, submit, way):
+    ours, theirs = made_before
+    port = ours.getpeername()[1]
+
+    with pytest.raises(UnservedHost, match=f"a task uses a real socket to 127.0.0.1:{port}\n  at test_the_network.py"):
+        submit(lambda: USES[way](ours) and None).get()
+
+    assert arrived_at(theirs) == b""
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "gevent"])
+def test_it_is_refused_in_each_pool(made_before, pool):
+    ours, theirs = made_before
+    app = Celery(broker="memory://", backend="redis://nobody.example/1", set_as_current=False)
+
+    @app.task(name="send", shared=False)
+    def send():
+        ours.sendall(b"x")
+
+    with Simulation() as sim:
+        sim.start_worker(app, pool=pool)
+        with pytest.raises(UnservedHost, match="a task uses a real socket"):
+            send.delay().get()
+
+    assert arrived_at(theirs) == b""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "db.internal"])
+def test_it_is_used_where_its_host_or_a_name_with_its_port_is_allowed(made_before, sim, submit, host):
+    ours, theirs = made_before
+    sim.allow(f"{host}:{ours.getpeername()[1]}")
+
+    submit(lambda: ours.sendall(b"x")).get()
+
+    assert arrived_at(theirs) == b"x"
+
+
+def test_the_test_uses_its_own_socket(made_before, sim, submit):
+    ours, theirs = made_before
+
+    ours.sendall(b"x")
+
+    assert arrived_at(theirs) == b"x"
+
+
+def test_a_connection_that_a_program_accepts_is_used(sim):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.connect(server.getsockname())
+
+        def serve():
+            with server.accept()[0] as accepted:
+                accepted.sendall(b"x")
+
+        sim.start_program(serve)
+        sim.run()
+
+        assert client.recv(1) == b"x"
 
 
 def test_a_datagram_to_a_host_that_is_allowed_arrives(sim, submit):

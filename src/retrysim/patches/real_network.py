@@ -1,21 +1,31 @@
-"""Guards what leads out of the simulation by the network: connections, datagrams, look-ups of names; in C, by grpc."""
+"""Guards what leads out of the simulation by the network: connections, datagrams, look-ups of names; in C, by grpc.
+
+A socket that was connected before the simulation is guarded where it is used.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import ssl
+from functools import wraps
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from retrysim.errors import UnservedHost
 from retrysim.patches.audit_events import guard_events
 from retrysim.patches.import_watch import in_each_module
 from retrysim.patches.names import is_numeric, simulated_names
 from retrysim.patches.places import call_site, module_of_caller
-from retrysim.patches.reality import DATABASE_DRIVERS, Reality
+from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, SUBPROCESS, THREADS, Reality
 from retrysim.patches.stand_ins import StandIns
 from retrysim.undo import UndoStack
 
+#: The methods by which a connected socket is used.
+_USES = ("send", "sendall", "sendmsg", "sendfile", "recv", "recv_into", "recvfrom", "recvmsg")
+_USES_OF_TLS = ("send", "recv", "recv_into", "read", "write")
+_NO_HOSTS = {THREADS, SUBPROCESS, SELECT}
 #: The ports of mail servers: SMTP, and its forms with TLS.
 _MAIL = {25, 465, 587}
 
@@ -36,6 +46,7 @@ def guard_the_network(stand_ins: StandIns, reality: Reality) -> None:
             "socket.getnameinfo": lambda sockaddr: guard.looks_up_address(sockaddr[0]),
         },
     )
+    _guard_sockets_made_before(stand_ins.undo, guard)
     _guard_grpc(stand_ins.undo, guard)
 
 
@@ -44,17 +55,33 @@ class _Guard:
 
     def __init__(self, reality: Reality) -> None:
         self._reality = reality
+        self._made_since: WeakSet[socket.socket] = WeakSet()
 
-    def reaches(self, sock: Any, address: Any) -> None:
+    def is_made(self, sock: Any, *_kind: Any) -> None:
+        if isinstance(sock, socket.socket):  # of the class in C no reference can be weak
+            self._made_since.add(sock)
+
+    def uses(self, sock: Any) -> None:
+        """A socket that may have been connected before the simulation began."""
+        if not self._reality.inside or sock in self._made_since:
+            return
+        try:
+            address = sock.getpeername()
+        except OSError:  # it is not connected
+            return
+        if not any(_may_lead_to(permit, address) for permit in self._reality.allowed):
+            self.reaches(sock, address, does="uses")
+
+    def reaches(self, sock: Any, address: Any, does: str = "opens") -> None:
         """A connection, or a datagram, to an address."""
         if not address or not self._reality.inside:
             return
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             if address[:2] not in self._reality.addresses:
-                self.check_host(address[0], address[1])
+                self.check_host(address[0], address[1], does)
                 self._reality.addresses.add(address[:2])
         elif sock.family == getattr(socket, "AF_UNIX", None):
-            self.check_host(os.fsdecode(address), None)
+            self.check_host(os.fsdecode(address), None, does)
             self._reality.addresses.add(address)
 
     def looks_up(self, host: Any, port: Any = None, *_more: Any) -> None:
@@ -69,7 +96,7 @@ class _Guard:
         if self._reality.inside:
             self.check_host(host, None)
 
-    def check_host(self, host: Any, port: Any) -> None:
+    def check_host(self, host: Any, port: Any, does: str = "opens") -> None:
         """Raise ``UnservedHost`` for a host that is not allowed."""
         reality = self._reality
         name = host.decode() if isinstance(host, bytes) else str(host)
@@ -81,7 +108,7 @@ class _Guard:
         at = f" (the address of {served}, which is served to HTTP clients, not to a socket)" if served else ""
         raise reality.refusal(
             UnservedHost(
-                f"{reality.who} opens a real socket to {full}{at}\n  at {call_site()}\n"
+                f"{reality.who} {does} a real socket to {full}{at}\n  at {call_site()}\n"
                 f'  {_instead(caller, port)}, or let it be real: sim.allow("{full}")'
             )
         )
@@ -94,6 +121,31 @@ class _Guard:
             return
         host, _, port = text.rpartition("/")[2].removeprefix("ipv4:").removeprefix("dns:").rpartition(":")
         self.check_host(host or port, port if host else None)
+
+
+def _guard_sockets_made_before(undo: UndoStack, guard: _Guard) -> None:
+    guard_events(undo, {"socket.__new__": guard.is_made})
+    for kind, uses in ((socket.socket, _USES), (ssl.SSLSocket, _USES_OF_TLS)):
+        for name in uses:
+            if hasattr(kind, name):
+                undo.set_attribute(kind, name, _guarded_use(guard, getattr(kind, name)))
+
+
+def _guarded_use(guard: _Guard, real: Any) -> Any:
+    @wraps(real)
+    def use(sock: Any, *args: Any, **kwargs: Any) -> Any:
+        guard.uses(sock)
+        return real(sock, *args, **kwargs)
+
+    return use
+
+
+def _may_lead_to(permit: str, address: Any) -> bool:
+    """Whether the host of a permit may be at an address: its name was looked up before, and nobody knows the answer."""
+    if not isinstance(address, tuple):
+        return False
+    names_a_port = f":{address[1]}" in permit
+    return names_a_port or not (permit in _NO_HOSTS or is_numeric(permit) or set(permit) & set(":/ "))
 
 
 #: The modules of grpc whose classes connect, and the methods by which they do.
