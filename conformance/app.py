@@ -344,3 +344,21 @@ def reject_the_first_time(self):
 @app.task
 def publish_to_nobody():
     add.apply_async((1, 2), exchange="celery", routing_key="nobody")
+
+
+@app.task(bind=True)
+def replace_itself(self):
+    return self.replace(succeed_after.si(1, countdown=13).set(countdown=7))  # after this attempt has ended
+
+
+@app.task
+def send_for_later():
+    succeed_after.apply_async((1,), {"countdown": 13}, eta=datetime.now(UTC) + timedelta(seconds=29))
+    add.apply_async((1, 2), countdown=17)
+
+
+@app.task
+def revoke_what_it_sends():
+    sent = sleep_late.apply_async((53,), countdown=5)
+    time.sleep(11)
+    sent.revoke(terminate=True)

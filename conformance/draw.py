@@ -1,10 +1,12 @@
 """Draws scenarios: tasks, settings and faults that nobody thought of together. The simulation says what each ends in.
 
     python conformance/draw.py --seed 100 --count 20 drawn
+    python conformance/draw.py --seed 100 --count 20 --wide drawn_wide
     retrysim run drawn/*.scenario.yaml --live redis --scale auto --compare --jobs 4
 
 Each has one worker, since which of two workers takes a message is chance in reality; the instants of a scenario are far
-enough apart that the jitter of a real machine seldom changes their order.
+enough apart that the jitter of a real machine seldom changes their order. With ``--wide`` there are canvases, other
+pools, priorities, rate limits, tasks that end their process, and pool processes that are killed, too.
 """
 
 from __future__ import annotations
@@ -27,6 +29,32 @@ WITHOUT_OPTIONS = (
 )  # fmt: skip
 
 
+WIDE = (
+    "start_chord", "start_chord_with_a_failing_member", "start_chord_with_a_retried_member", "start_chord_in_a_chord",
+    "limited", "limited", "limited", "ignore", "fail", "exit_the_interpreter", "raise_what_cannot_be_pickled",
+    "replace_itself", "send_for_later", "revoke_what_it_sends",
+)  # fmt: skip
+#: Tasks that end their process, or that only a process can end.
+OF_PREFORK = ("exit_the_interpreter", "raise_what_cannot_be_pickled", "revoke_what_it_sends")
+
+
+def draw_wide_task(draw: random.Random, pool: str) -> dict[str, Any]:
+    if draw.random() < 0.5:
+        return draw_task(draw)
+    task: dict[str, Any] = {"task": draw.choice([name for name in WIDE if pool == "prefork" or name not in OF_PREFORK])}
+    if draw.random() < 0.2:
+        task["countdown"] = f"{draw.choice((17, 31, 71))}s"
+    if draw.random() < 0.3:
+        task["options"] = {"priority": draw.choice((0, 3, 6, 9))}
+    return task
+
+
+def draw_wide_faults(draw: random.Random, pool: str) -> list[dict[str, Any]]:
+    if pool == "prefork" and draw.random() < 0.3:
+        return [{"kill_child": "worker-1", "when": {"event": "task-started", "attempt": 1}, "name": "kill a child"}]
+    return draw_faults(draw)
+
+
 def draw_task(draw: random.Random) -> dict[str, Any]:
     kind = draw.choice(
         ("sleeper", "sleeper", "retried", "retried", "given up", "add", "other", "other", "other", "other")
@@ -47,7 +75,7 @@ def draw_task(draw: random.Random) -> dict[str, Any]:
     if draw.random() < 0.25:
         task["countdown"] = f"{draw.choice((17, 31, 71))}s"
     if draw.random() < 0.2:
-        task["expires"] = f"{draw.choice((19, 41, 67))}s"
+        task["expires"] = f"{draw.choice((19.5, 41.5, 67.5))}s"  # never the instant of a retry
     return task
 
 
@@ -65,20 +93,34 @@ def draw_faults(draw: random.Random) -> list[dict[str, Any]]:
     return faults
 
 
-def draw_scenario(seed: int) -> dict[str, Any]:
+def draw_scenario(seed: int, *, wide: bool = False) -> dict[str, Any]:
     draw = random.Random(seed)
     env = {"VISIBILITY_TIMEOUT": str(draw.choice((60, 90, 150))), "PREFETCH": str(draw.choice((1, 2, 4)))}
     if draw.random() < 0.25:
         env["SOFT_SHUTDOWN"] = str(draw.choice((15, 30)))
+    if wide:
+        pool = draw.choice(("prefork", "prefork", "prefork", "threads", "solo"))
+        return {
+            **_scenario(seed, env),
+            "workers": {"concurrency": 1 if pool == "solo" else draw.choice((1, 2, 3)), "pool": pool},
+            "submit": [draw_wide_task(draw, pool) for _ in range(draw.randint(2, 8))],
+            "faults": draw_wide_faults(draw, pool),
+        }
+    return {
+        **_scenario(seed, env),
+        "workers": {"concurrency": draw.choice((1, 2, 3))},
+        "submit": [draw_task(draw) for _ in range(draw.randint(2, 8))],
+        "faults": draw_faults(draw),
+    }
+
+
+def _scenario(seed: int, env: dict[str, str]) -> dict[str, Any]:
     return {
         "name": f"drawn by seed {seed}",
         "app": "conformance.app:app",
         "start": "2026-03-02T09:00:00Z",
         "env": env,
         "broker": "redis",
-        "workers": {"concurrency": draw.choice((1, 2, 3))},
-        "submit": [draw_task(draw) for _ in range(draw.randint(2, 8))],
-        "faults": draw_faults(draw),
     }
 
 
@@ -94,11 +136,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the scenario files go")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=10, help="how many scenarios, from as many seeds")
+    parser.add_argument("--wide", action="store_true", help="draw from more kinds of tasks, pools and faults")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for seed in range(options.seed, options.seed + options.count):
         file = options.folder / f"drawn_{seed:03}.scenario.yaml"
-        file.write_text(with_what_comes_of_it(draw_scenario(seed)) + "\n", encoding="utf-8")
+        file.write_text(with_what_comes_of_it(draw_scenario(seed, wide=options.wide)) + "\n", encoding="utf-8")
         print(file)
 
 

@@ -337,6 +337,7 @@ IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
     ("faulthandler", "_sigfpe", "patches/exits.py"),  # crashes on purpose, which a build may lack
     ("faulthandler", "_sigsegv", "patches/exits.py"),  # crashes on purpose, which a build may lack
     ("faulthandler", "_stack_overflow", "patches/exits.py"),  # crashes on purpose, which a build may lack
+    ("_thread", "_get_main_thread_ident", "patches/threads.py"),  # from Python 3.13 on
     ("threading:Thread", "_wait_for_tstate_lock", "patches/real_locks.py"),  # until Python 3.12
     ("threading:Thread.__init__", "_is_stopped", "patches/threads.py"),  # until Python 3.12
     ("threading:Thread.__init__", "_tstate_lock", "patches/reachable.py"),  # until Python 3.12

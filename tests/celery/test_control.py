@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import celery
 import pytest
 from celery import VERSION, Celery, chord, group, signals
 from celery.exceptions import TimeoutError as ResultTimeout
@@ -121,6 +122,7 @@ def test_inspect_says_what_is_reserved_revoked_counted_and_configured(sim, app):
     assert stats["total"] == {"late_nap": 1}
     assert stats["uptime"] == 11  # revoke waited a second for its answers
     assert inspect.conf()["celery@worker-1"]["worker_pool"] == app.conf.worker_pool
+    assert f"celery:{celery.__version__}" in inspect.report()["celery@worker-1"]["ok"]
 
 
 @pytest.mark.parametrize("broker", ["redis", "memory"])

@@ -40,6 +40,8 @@ def sim(request, app):
         ({"eta": "2020-01-01T14:01:30+02:00"}, [90]),
         ({"eta": "2020-01-01T12:01:30"}, [90]),
         ({"countdown": 10, "expires": 5}, []),
+        ({"countdown": 10, "expires": 10}, []),
+        ({"countdown": 10, "expires": 10.001}, [10]),
         ({"countdown": 10, "expires": 15}, [10]),
         ({"expires": NOON + timedelta(seconds=1)}, [0]),
         ({"expires": NOON - timedelta(seconds=1)}, []),

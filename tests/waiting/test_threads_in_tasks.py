@@ -1,6 +1,7 @@
 """Threads and executors that a task starts: processes of the simulation; those of telemetry SDKs stay real."""
 
 import _thread
+import os
 import signal
 import threading
 import time
@@ -226,6 +227,43 @@ def test_a_thread_of_the_threads_pool_is_not_the_main_one(sim, app):
         False, False, "MainThread", ["MainThread", "ThreadPoolExecutor-0_0"],
         "signal only works in main thread of the main interpreter",
     ]  # fmt: skip
+
+
+def test_a_greenlet_of_the_gevent_pool_is_no_main_thread_and_may_handle_signals(sim, app):
+    @app.task(name="tells", shared=False)
+    def tells():
+        main, current = threading.main_thread(), threading.current_thread()
+        got = []
+        signal.signal(signal.SIGUSR2, lambda number, _frame: got.append(signal.Signals(number).name))
+        os.kill(os.getpid(), signal.SIGUSR2)
+        is_listed = current in threading.enumerate()
+        idents = main.ident == threading.get_ident(), current.ident == threading.get_ident() == _thread.get_ident()
+        return [current.name, current.daemon, current is threading.current_thread(), main.name, *idents, is_listed, got]
+
+    sim.start_worker(app, pool="gevent", concurrency=2)
+    told = [tells.delay(), tells.delay()]
+    sim.run()
+
+    assert [result.get() for result in told] == [
+        [name, True, True, "MainThread", False, True, True, ["SIGUSR2"]] for name in ("Dummy-1", "Dummy-2")
+    ]
+
+
+@pytest.mark.skipif(not hasattr(_thread, "_get_main_thread_ident"), reason="from Python 3.13 on")
+@pytest.mark.parametrize(
+    ("pool", "is_main"), [("prefork", True), ("solo", True), ("threads", False), ("gevent", False)]
+)
+def test_the_ident_of_the_main_thread_is_that_of_the_simulated_process(sim, app, pool, is_main):
+    @app.task(name="tells", shared=False)
+    def tells():
+        main = _thread._get_main_thread_ident()
+        return main == threading.main_thread().ident, main == threading.get_ident()
+
+    sim.start_worker(app, pool=pool)
+    told = tells.delay()
+    sim.run()
+
+    assert told.get() == [True, is_main]
 
 
 def test_a_task_of_the_solo_pool_runs_on_the_workers_main_thread(sim, app):

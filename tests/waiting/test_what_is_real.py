@@ -1,6 +1,7 @@
 """What leads a task out of virtual time is a named error that shows the line which allows it."""
 
 import multiprocessing
+import platform
 import select
 import selectors
 import smtplib
@@ -82,6 +83,13 @@ def test_a_subprocess_is_real_if_it_is_allowed(sim, submit, allowed):
         "  at test_what_is_real.py:"
     )
     assert str(caught.value).endswith('If that is meant: sim.allow("subprocess")')
+
+
+def test_a_task_may_ask_what_machine_it_runs_on(sim, submit):
+    known = submit(lambda: [*platform.architecture(), *platform.uname()])
+    sim.run()
+
+    assert known.get() == [*platform.architecture(), *platform.uname()]
 
 
 def test_select_without_files_is_a_sleep_and_with_files_a_named_error(sim, submit):

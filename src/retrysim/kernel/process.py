@@ -77,8 +77,8 @@ class Process:
     """
 
     __slots__ = (
-        "_served", "anywhere", "daemon", "elsewhere", "error", "gone", "greenlet", "host", "in_task", "name",
-        "on_main_thread", "owner", "read_for_ns", "ready", "service", "serving", "signals", "thread",
+        "_served", "anywhere", "daemon", "elsewhere", "error", "gone", "greenlet", "host", "in_task", "is_greenlet",
+        "name", "on_main_thread", "owner", "read_for_ns", "ready", "service", "serving", "signals", "thread",
         "time_limit_s", "wait",
     )  # fmt: skip
 
@@ -105,6 +105,8 @@ class Process:
         self.in_task = False
         #: whether it runs on that one's main thread, to which signals come
         self.on_main_thread = owner is None
+        #: whether it is a greenlet of gevent, which signals come to, and which ``threading`` takes for a thread
+        self.is_greenlet = False
         self.wait: Wait | None = None
         self.error: BaseException | None = None
         #: whether it was abandoned

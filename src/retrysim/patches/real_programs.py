@@ -20,7 +20,7 @@ from retrysim.errors import RealWait, Unsupported
 from retrysim.kernel import Environment, Host
 from retrysim.patches.audit_events import guard_events
 from retrysim.patches.companions import Companions
-from retrysim.patches.places import call_site
+from retrysim.patches.places import call_site, is_ours, outwards
 from retrysim.patches.reality import SUBPROCESS, Reality
 from retrysim.patches.references import REAL_MODULES
 from retrysim.patches.stand_ins import StandIns
@@ -59,9 +59,7 @@ def guard_programs(stand_ins: StandIns, environment: Environment, reality: Reali
     replace_simulated_processes_only(stand_ins, reality)
     if _posixsubprocess is not None:
         # subprocess.Popen is guarded before it comes here, so that this is how multiprocessing spawns
-        spawn = "starts a process by multiprocessing"
-        fork_exec = reality.guarded(_posixsubprocess.fork_exec, spawn, SUBPROCESS)
-        stand_ins.put(_posixsubprocess, "fork_exec", fork_exec)
+        stand_ins.put(_posixsubprocess, "fork_exec", _fork_exec(reality))
     _guard_popen(stand_ins, environment, reality)
     start = multiprocessing.process.BaseProcess.start
     guarded = reality.guarded(start, "starts a process by multiprocessing", SUBPROCESS)
@@ -162,11 +160,32 @@ def _guard_popen(stand_ins: StandIns, environment: Environment, reality: Reality
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         self._child_created = False  # for __del__, when the check fails
-        reality.check("starts a subprocess", SUBPROCESS)
+        _check(reality, "starts a subprocess")
         real(self, *args, **kwargs)
 
     stand_ins.put(subprocess.Popen, "__init__", init)
     programs_live_in_real_time(stand_ins.undo, environment, reality.companions)
+
+
+def _fork_exec(reality: Reality) -> Callable[..., Any]:
+    real = _posixsubprocess.fork_exec
+
+    def fork_exec(*args: Any, **kwargs: Any) -> Any:
+        _check(reality, "starts a process by multiprocessing")
+        return real(*args, **kwargs)
+
+    return fork_exec
+
+
+def _check(reality: Reality, what: str) -> None:
+    if not _asks_what_machine_this_is():
+        reality.check(what, SUBPROCESS)
+
+
+def _asks_what_machine_this_is() -> bool:
+    """Whether it is the module ``platform`` that starts a program: ``uname`` or ``file``."""
+    callers = (frame.f_globals.get("__name__") for frame in outwards(sys._getframe(1)) if not is_ours(frame))
+    return next((name for name in callers if name != "subprocess"), "") == "platform"
 
 
 def programs_live_in_real_time(undo: UndoStack, environment: Environment, companions: Companions) -> None:
@@ -200,7 +219,7 @@ def _guard_captured(stand_ins: StandIns, reality: Reality) -> None:
     """Where somebody has kept the real function in a place that no name leads to, Python still tells of the call."""
 
     def starts(*_args: Any) -> None:
-        reality.check("starts a process", SUBPROCESS)
+        _check(reality, "starts a process")
 
     def replaces(path: Any, *_args: Any) -> None:
         if reality.inside:

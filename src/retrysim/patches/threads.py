@@ -39,7 +39,7 @@ class VirtualThreads:
         self._done: WeakKeyDictionary[threading.Thread, Condition] = WeakKeyDictionary()
         self._ended: WeakKeyDictionary[threading.Thread, bool] = WeakKeyDictionary()
         self._idents: dict[int, threading.Thread] = {}
-        self._mains: WeakKeyDictionary[Thread, threading.Thread] = WeakKeyDictionary()
+        self._not_started: WeakKeyDictionary[Thread, threading.Thread] = WeakKeyDictionary()
         self._hosts: WeakKeyDictionary[threading.Thread, Host] = WeakKeyDictionary()
         #: threads that are being started for real: what says so is waited for in real time
         self.starting: list[threading.Thread] = []
@@ -51,6 +51,8 @@ class VirtualThreads:
             stand_ins.put(kind, name, _method(getattr(self, name), getattr(kind, name)))
         stand_ins.put(threading, "current_thread", self._current_thread(threading.current_thread))
         stand_ins.put(threading, "main_thread", self._main_thread(threading.main_thread))
+        if hasattr(_thread, "_get_main_thread_ident"):  # from Python 3.13 on
+            stand_ins.put(_thread, "_get_main_thread_ident", lambda: threading.main_thread().ident)
         stand_ins.put(threading, "enumerate", self._enumerate(threading.enumerate))
         stand_ins.put(threading, "active_count", lambda: len(threading.enumerate()))
         guarded = self._reality.guarded(_thread.start_new_thread, "starts a raw thread", THREADS)
@@ -135,7 +137,9 @@ class VirtualThreads:
         return current_thread
 
     def _thread_of(self, process: Process) -> threading.Thread | None:
-        """What a task has started, or what the pool of threads has; none for what runs on a main thread."""
+        """What a task has started, or what the pool has; none for what runs on a main thread."""
+        if process.is_greenlet:
+            return self._found(process.thread, daemon=True)
         known = self._idents.get(process.thread.ident)
         if known is None and not process.on_main_thread:
             known = threading.Thread(name=process.thread.name, daemon=False)
@@ -151,19 +155,24 @@ class VirtualThreads:
             main = self._main_of(environment.current) if environment.owns_thread else None
             if main is None or main is environment.main_thread:
                 return real()
-            known: Any = self._mains.get(main)
-            if known is None:
-                known = self._mains[main] = threading.Thread(name="MainThread", daemon=False)
-                known.__class__ = type(real())
-                self._done[known] = Condition("the main thread to end")
-                self._runs(known, main.ident)
-            return known  # type: ignore[no-any-return]
+            known = self._found(main, name="MainThread", daemon=False)
+            known.__class__ = type(real())
+            return known
 
         return main_thread
 
+    def _found(self, simulated: Thread, *, name: str | None = None, daemon: bool) -> threading.Thread:
+        """What stands for a thread that nobody has started by ``threading``: one for each."""
+        known = self._not_started.get(simulated)
+        if known is None:
+            known = self._not_started[simulated] = threading.Thread(name=name or simulated.name, daemon=daemon)
+            self._done[known] = Condition(f"thread {known.name!r} to end")
+            self._runs(known, simulated.ident)
+        return known
+
     def _main_of(self, process: Process | None) -> Thread | None:
         """The main thread of the host that this one runs on; none where that is the test's own process."""
-        while process is not None and not process.on_main_thread:
+        while process is not None and (process.is_greenlet or not process.on_main_thread):
             process = process.owner or process.host.main
         return None if process is None else process.thread
 
@@ -175,9 +184,9 @@ class VirtualThreads:
             if not environment.owns_thread or main is real_main:
                 return [one for one in real() if one.ident not in self._idents]
             host = environment.host
-            for process in environment.processes_of(host):
-                self._thread_of(process)
-            return [main, *(one for one, its in self._hosts.items() if its is host and one.is_alive())]
+            known = [self._thread_of(process) for process in environment.processes_of(host)]
+            greenlets = [one for one in known if one is not None and one not in self._hosts]
+            return [main, *greenlets, *(one for one, its in self._hosts.items() if its is host and one.is_alive())]
 
         real_main = threading.main_thread()
         return threads_of_this_process

@@ -19,6 +19,7 @@ from retrysim.celery.embedded import (
     virtual_worker_threads,
     wake_for_pending_operations,
 )
+from retrysim.celery.expired import expire_at_the_instant
 from retrysim.celery.hosting import draw_task_ids, forget_new_pools, serve_transport
 from retrysim.celery.library_warnings import warnings_of_a_worker
 from retrysim.celery.memory import MemoryBroker
@@ -90,6 +91,7 @@ class EmbeddedWorld:
             self._undo.callback(self.environment.abandon_all)
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
+            expire_at_the_instant(self._undo)
             self._serve_brokers()
             self.put_settings_back = keep_the_process_of_a_suite(self._undo, self.environment)
             stand_between(self._undo, Barrier(self._allow, self._who, allow_in_the_project), SERVERS)

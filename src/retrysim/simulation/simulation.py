@@ -15,6 +15,7 @@ from celery._state import get_current_task
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import BrokerKind, known_kind
 from retrysim.celery.conf_settings import must_be_settings
+from retrysim.celery.expired import expire_at_the_instant
 from retrysim.celery.forked import share_recorder
 from retrysim.celery.hosting import (
     draw_task_ids,
@@ -180,6 +181,7 @@ class Simulation(RunView):
             self._freeze()
             remember_code_positions(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
+            expire_at_the_instant(self._undo)
             list_settings_of_the_apps_own(self._undo)
             joins_block_in_workers_only(self._undo, self.environment)
             self.environment.listeners.add(

@@ -103,6 +103,8 @@ class Greenlets:
 
         name = f"{self._name} greenlet {greenlet.number}"
         greenlet.process = self._environment.spawn(run, name=name)
+        greenlet.process.is_greenlet = True
+        greenlet.process.thread.name = f"Dummy-{greenlet.number}"
         self._running[greenlet.process] = greenlet
         return greenlet
 
