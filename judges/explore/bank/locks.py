@@ -109,7 +109,7 @@ def a_row_that_is_not_there_yet(app, fixed):
 
 @bug(
     task="second", harm="lost", needs="an order", kinds="results_slow",
-    body=RACE + "submit: [{task: first}, {task: second, at: 10s}]\n",
+    body=RACE + "submit: [{task: first}, {task: second, at: 5s}]\n",
 )  # fmt: skip
 def skips_when_locked_at_the_same_instant(app, fixed):
     """The lock is released at the instant at which the second one asks for it."""
@@ -122,6 +122,7 @@ def skips_when_locked_at_the_same_instant(app, fixed):
 
     @app.task(name="second", bind=True, max_retries=20)
     def second(self):
+        time.sleep(5)
         if not locked("report"):
             if fixed:
                 raise self.retry(countdown=5)
@@ -131,7 +132,7 @@ def skips_when_locked_at_the_same_instant(app, fixed):
 
 @bug(
     task="second", harm="twice", needs="an order", kinds="results_slow",
-    body=RACE + "submit: [{task: first}, {task: second, at: 10s}]\n",
+    body=RACE + "submit: [{task: first}, {task: second, at: 5s}]\n",
 )  # fmt: skip
 def checks_before_it_acts(app, fixed):
     """Both see that nothing was sent yet, if they look in the wrong order."""
@@ -145,6 +146,7 @@ def checks_before_it_acts(app, fixed):
 
     @app.task(name="second")
     def second():
+        time.sleep(5)
         if not STORE.get("sent") if not fixed else locked("sent"):
             if fixed:
                 STORE.set("sent", 1)
@@ -153,7 +155,7 @@ def checks_before_it_acts(app, fixed):
 
 @bug(
     task="late", harm="failed", needs="an order", kinds="results_slow",
-    body=RACE + "submit: [{task: early}, {task: late, at: 10s}]\n",
+    body=RACE + "submit: [{task: early}, {task: late, at: 5s}]\n",
 )  # fmt: skip
 def a_version_that_changed_meanwhile(app, fixed):
     """Reads a version, works, and finds another one: the other's write came between."""
@@ -165,6 +167,7 @@ def a_version_that_changed_meanwhile(app, fixed):
 
     @app.task(name="late", bind=True, max_retries=20)
     def late(self):
+        time.sleep(5)
         version = STORE.get("version")
         time.sleep(1)
         if STORE.get("version") != version:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from retrysim.durations import format_duration
 from retrysim.errors import InputError
+from retrysim.exploring.draws import PLAIN
 from retrysim.exploring.exploration import Explorer
 from retrysim.exploring.order import single_strikes
 from retrysim.exploring.trial import Decision, Trial, TrialResult
@@ -19,8 +20,6 @@ from retrysim.exploring.trial import Decision, Trial, TrialResult
 DEPARTURES, DEPARTURES_WITH_FAULT = 2, 1
 #: The largest scenario that is small.
 MOST_TASKS, MOST_WORKERS = 3, 2
-#: A run whose ties are noted and all go to whoever came first, but for those that are named.
-PLAIN = "none/0"
 
 
 @dataclass(slots=True, kw_only=True)

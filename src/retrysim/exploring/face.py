@@ -136,7 +136,7 @@ def search(
             proof = prove(explorer)
             explorer.exploration.proof = proof.line(len(explorer.exploration.states))
         else:
-            search_further(explorer, further)
+            search_further(explorer, further, share=share)
     except (Interrupted, KeyboardInterrupt):
         explorer.exploration.interrupted = True
 

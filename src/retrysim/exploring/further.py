@@ -1,5 +1,6 @@
 """What comes after all single faults: pairs of faults, orders and lengths, drawn, and led by states nobody has seen.
 
+Before anything is drawn, each host that goes first in a tie of the run without a fault lets the others go first once.
 A run that reached a new state is gone on with: the next fault strikes at a point that this run came by after its own
 fault, such as the second attempt of a task whose worker was killed. Each round leaves out half of the kinds
 (Groce et al., "Swarm Testing", ISSTA 2012).
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from retrysim.exploring.draws import PLAIN, yields
 from retrysim.exploring.exploration import Explorer
 from retrysim.exploring.kinds import FaultKind, strikes_at
 from retrysim.exploring.points import Point
@@ -116,7 +118,10 @@ class Further:
         return drawn
 
 
-def search_further(explorer: Explorer, further: Further) -> None:
-    """Draw and run until the budget is used up."""
+def search_further(explorer: Explorer, further: Further, *, share: tuple[int, int] = (0, 1)) -> None:
+    """Try who might be slow at each instant, then draw and run until the budget is used up."""
+    for _, plain in explorer.each([Trial(draw=PLAIN)]) if explorer.is_bounded else ():
+        slow = [Trial(draw=draw, wants_points=True) for draw in yields(plain.ties)[share[0] :: share[1]]]
+        explorer.run_all(slow, learn=further.learn)
     while not explorer.is_used_up:
         explorer.run_all(further.round(), learn=further.learn)
