@@ -69,7 +69,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         (
             "celery._state",
             "get_current_task",
-            "live/worker.py pytest_plugin/failures.py simulation/forked_speech.py simulation/served_fakes.py "
+            "celery/task_log.py live/worker.py simulation/forked_speech.py simulation/served_fakes.py "
             "simulation/simulation.py",
         ),
         ("celery._state", "task_join_will_block", "celery/hosting.py"),

@@ -29,6 +29,7 @@ class Run:
     results: Mapping[str, Any] = field(default_factory=dict)  # task id -> what it returned
     submitted: Sequence[str] = ()  # task ids, in the order of the scenario
     notes: Sequence[str] = ()  # what was replaced or left out
+    task_log: Mapping[str, Sequence[str]] = field(default_factory=dict)  # task id -> the last lines that it logged
 
 
 def judge_run(item: ScenarioItem, run: Run) -> list[BrokenInvariant]:

@@ -13,6 +13,7 @@ from typing import Any
 from retrysim.durations import SECOND, format_duration
 from retrysim.invariants.invariant import BrokenInvariant
 from retrysim.outcomes.verdict import findings_text
+from retrysim.printable import printable
 from retrysim.scenarios import ScenarioItem
 from retrysim.trace import ApiCalled, Trace, dump_ndjson
 
@@ -30,6 +31,8 @@ class Outcome:
     elapsed_ns: int
     wall_ns: int
     notes: Sequence[str] = field(default=())
+    #: task id -> the last lines that it logged
+    task_log: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -69,8 +72,19 @@ class Outcome:
 
     def text(self) -> str:
         """What a person reads about an item that failed; it begins with what does not hold."""
-        lines = [findings_text(self.trace, self.findings), "", *map(self.trace.redact, self.notes)]
+        lines = [findings_text(self.trace, self.findings), "", *self._logged(), *map(self.trace.redact, self.notes)]
         return "\n".join([*lines, f"replay: retrysim run {self.item.file} --seed {self.item.seed}"])
+
+    def _logged(self) -> list[str]:
+        """What a task logged: the first that has a problem and logged something."""
+        concerned = (problem.task_id for finding in self.findings for problem in finding.problems)
+        task = next(
+            (self.trace.tasks[one] for one in concerned if one in self.task_log and one in self.trace.tasks), None
+        )
+        if task is None:
+            return []
+        lines = (f"  {printable(self.trace.redact(line))}" for line in self.task_log[task.task_id])
+        return [f"log of {task.name}[{task.task_id[:8]}]:", *lines, ""]
 
 
 def task_counts(trace: Trace) -> dict[str, int]:

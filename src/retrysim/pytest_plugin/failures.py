@@ -76,12 +76,11 @@ class TaskLog(logging.Filter):
         self.over = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        from celery._state import get_current_task
+        from retrysim.celery.task_log import task_id_of
 
         if self.over and record.name == "celery.worker" and record.getMessage().startswith("worker: "):
             return False
-        task = get_current_task()
-        self.records.append((record, "" if task is None else str(task.request.id)))
+        self.records.append((record, task_id_of(record)))
         return True
 
     def of(self, short_ids: Iterable[str]) -> list[logging.LogRecord]:

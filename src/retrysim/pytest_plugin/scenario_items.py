@@ -84,7 +84,8 @@ class ScenarioTest(pytest.Item):
         """Of what was logged, only the end: a scenario of 200 tasks logs 200 tracebacks."""
         lines = content.split("\n")
         if len(lines) > _LOG_LINES:
-            lines = [f"({len(lines) - _LOG_LINES} lines before these)", *lines[-_LOG_LINES:]]
+            left_out = f"({len(lines) - _LOG_LINES} lines before these; all of them: -o log_file=FILE)"
+            lines = [left_out, *lines[-_LOG_LINES:]]
         super().add_report_section(when, key, "\n".join(lines))
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:

@@ -13,6 +13,7 @@ from typing import Any
 from celery import signals
 from kombu.exceptions import OperationalError
 
+from retrysim.celery.task_log import TaskLog
 from retrysim.clock import time_of_day, to_datetime
 from retrysim.databases import djangos_test_databases
 from retrysim.errors import InputError, SimulationError
@@ -71,6 +72,7 @@ def play(
         elapsed_ns=run.end_ns - run.trace.start_ns,
         wall_ns=_REAL["perf_counter_ns"]() - began_ns,
         notes=[f"note: {note}" for note in (*run.notes, *ran_again(run.trace))],
+        task_log=run.task_log,
     )
     if trace_dir is not None:
         trace_file(item, trace_dir).write_text(outcome.ndjson, encoding="utf-8")
@@ -110,7 +112,7 @@ def _run(
     if watch is not None:
         watch(simulation.trace)
     with UndoStack() as undo, simulation as sim:
-        results = _collect_results(undo)
+        results, log = _collect_results(undo), TaskLog(undo)
         _charge_costs(undo, item, sim)
         fakes = {name: _serve(item, name, sim) for name in spec.fakes}
         for one in spec.idempotency:
@@ -130,7 +132,7 @@ def _run(
         if throw_away:
             sim.leave_workers()
         end_ns, notes = sim.environment.clock.ns, sim.notes
-        run = Run(trace=sim.trace, end_ns=end_ns, results=results, submitted=submitted, notes=notes)
+        run = Run(trace=sim.trace, end_ns=end_ns, results=results, submitted=submitted, notes=notes, task_log=log.lines)
     refused = [BrokenInvariant(invariant="every_task_is_sent", problems=tuple(unsent))] if unsent else []
     return run, failure, refused if failure else [*faults.findings(), *order.findings(), *refused]
 
