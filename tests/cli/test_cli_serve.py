@@ -42,11 +42,16 @@ def test_it_serves_limits_and_says_what_was_limited_and_why(served):
     assert get(url + PATH)[0] == 200
     assert get(url + PATH) == (429, {"errors": [{"message": "Rate limit exceeded", "code": 88}]})
     process.send_signal(signal.SIGINT)
-    served_line, limited_line, _ = process.communicate(timeout=10)[0].splitlines()
+    served_line, limited_line, _, *summary = process.communicate(timeout=10)[0].splitlines()
     assert served_line[9:].startswith("200 GET /1.1/statuses/user_timeline.json  token-1: 0 of 1 left until ")
     assert limited_line[9:].startswith(
         "429 GET /1.1/statuses/user_timeline.json  token-1 has used up its 1 of /statuses/user_timeline: served again at "
     )
+    assert summary == [
+        "2 calls",
+        "     1 x 200 GET /1.1/statuses/user_timeline.json",
+        "     1 x 429 GET /1.1/statuses/user_timeline.json  limited",
+    ]
     assert process.returncode == 0
 
 

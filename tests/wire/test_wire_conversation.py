@@ -191,6 +191,7 @@ def test_client_that_breaks_http_is_answered_400_and_the_connection_ends():
         data=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
         b"Bad Request: Missing mandatory Host: header",
         ending=Ending.CLOSED,
+        refusal="400 Bad Request: Missing mandatory Host: header",
     )
     assert handler.requests == []
 

@@ -13,11 +13,12 @@ import pytest
 import requests
 from wire_helpers import Scripted, ok
 
+from retrysim.fakes import Twitter
 from retrysim.fakes.api import API
 from retrysim.fakes.call import Call
 from retrysim.fakes.response import Break, Response
-from retrysim.wire import HandlerAt, LoopbackServer
-from retrysim.wire.call_log import describe
+from retrysim.wire import HandlerAt, LoopbackServer, loopback
+from retrysim.wire.call_log import describe, summary
 
 NOON_NS = 1_438_603_200_000_000_000  # 2015-08-03T12:00:00Z
 SECOND = 1_000_000_000
@@ -223,7 +224,21 @@ def test_calls_of_a_plain_handler_are_said_without_their_query():
             {"status": 429, "decision": "limited", "partition": "app-1", "limit": 1, "remaining": 0, "bucket": "/a"},
             "12:00:05 429 GET /a  app-1 has used up its 1 of /a: never served again",
         ),
-        ({"status": 401, "decision": "refused"}, "12:00:05 401 GET /a  turned away before it was counted"),
+        (
+            {"status": 401, "decision": "refused", "reason": "who are you?"},
+            "12:00:05 401 GET /a  turned away before it was counted: who are you?",
+        ),
+        (
+            {
+                "status": 429,
+                "decision": "limited",
+                "reason": "limited on purpose",
+                "partition": "ip-1",
+                "limit": 9,
+                "remaining": 8,
+            },
+            "12:00:05 429 GET /a  limited on purpose: ip-1 has 8 of 9 left",
+        ),
         ({"status": 0, "decision": "broken", "broken": "reset"}, "12:00:05 reset GET /a  broken on purpose"),
     ],
 )
@@ -233,3 +248,62 @@ def test_line_of_a_call_says_where_the_limit_stood(fields, expected):
     call = Call(at_ns=NOON_NS + 5 * SECOND, fake="crm", endpoint="GET /a", reset_ns=reset_ns, **fields)
 
     assert describe(call) == expected
+
+
+def test_each_call_that_is_turned_away_is_said_with_why_and_counted_in_the_summary():
+    lines = []
+    twitter = Twitter(era="2013-2015", trouble={"rate_limited": "call 3 of GET /1.1/statuses/user_timeline.json"})
+    timeline = "/1.1/statuses/user_timeline.json?user_id=1"
+    credentials = {"Authorization": "Bearer secret"}
+
+    with LoopbackServer(twitter, say=lines.append) as server:
+        requests.get(f"{server.url}/nothing")
+        requests.get(f"{server.url}{timeline}")
+        requests.get(f"{server.url}{timeline}", headers=credentials)
+        requests.get(f"{server.url}{timeline}", headers=credentials)
+
+    path = "GET /1.1/statuses/user_timeline.json"
+    why = 'turned away before it was counted: {"errors":[{"message":"Bad Authentication data","code":215}]}'
+    shown = [line.split(" ", 1)[1] for line in lines]
+    assert shown[:2] == [
+        "404 GET /nothing  turned away before it was counted: no endpoint has this method and path",
+        f"400 {path}  {why}",
+    ]
+    assert shown[2].startswith(f"200 {path}  app-1: 299 of 300 left until ")
+    assert shown[3] == f"429 {path}  limited on purpose: app-1 has 299 of 300 left"
+    assert summary(twitter.calls) == [
+        "4 calls",
+        "     1 x 404 GET /nothing  turned away before it was counted: no endpoint has this method and path",
+        f"     1 x 400 {path}  {why}",
+        f"     1 x 200 {path}",
+        f"     1 x 429 {path}  limited on purpose",
+    ]
+    assert "secret" not in "".join(lines)
+
+
+def test_what_is_no_request_or_too_large_is_said(monkeypatch):
+    monkeypatch.setattr(loopback, "LONGEST_BODY", 3)
+    lines = []
+
+    with LoopbackServer(HandlerAt(Scripted(), "api.test"), say=lines.append) as server:
+        for sent in b"hello\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nlong":
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+                connection.sendall(sent)
+                assert connection.makefile("rb").read().startswith(b"HTTP/1.1 4")
+
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        "400 Bad Request: illegal request line  turned away before it was counted",
+        "413 Content Too Large: at most 3 bytes  turned away before it was counted",
+    ]
+
+
+def test_an_idle_connection_that_is_closed_is_said(monkeypatch):
+    monkeypatch.setattr(loopback, "IDLE_S", 0.01)
+    lines = []
+
+    with LoopbackServer(HandlerAt(Scripted(), "api.test"), say=lines.append) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            assert connection.makefile("rb").read() == b""
+        assert wait_until(lambda: lines)
+
+    assert [line.split(" ", 1)[1] for line in lines] == ["closed a connection that was idle for 0.01 s"]

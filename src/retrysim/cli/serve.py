@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -13,6 +13,9 @@ from retrysim.cli.echo import echo
 from retrysim.cli.ending import one_message, show_traceback
 from retrysim.cli.numbers import SEED, Whole
 from retrysim.errors import InputError
+
+if TYPE_CHECKING:
+    from retrysim.fakes.fake import Fake
 
 _EPILOG = """\b
 Examples:
@@ -39,9 +42,9 @@ def serve(name: str, port: int, options: tuple[str, ...], version: str | None, s
     """Serve the fake NAME and say of each call what was answered, and why; or serve a simulated ``rabbitmq``."""
     with one_message(with_traceback=traceback):
         if name == "rabbitmq":
-            server, what = _rabbitmq(port, options, version)
+            server, what, fake = *_rabbitmq(port, options, version), None
         else:
-            server, what = _fake(name, port, options, version, seed)
+            server, what, fake = _fake(name, port, options, version, seed)
         try:
             server.start()
         except OSError as error:
@@ -49,6 +52,10 @@ def serve(name: str, port: int, options: tuple[str, ...], version: str | None, s
         echo(f"{what.format(url=server.url)}; Ctrl-C ends it")
         _wait_for_ctrl_c()
         server.stop()
+        if fake is not None:
+            from retrysim.wire.call_log import summary
+
+            echo("\n".join(summary(fake.calls)))
 
 
 class _Server(Protocol):
@@ -60,14 +67,14 @@ class _Server(Protocol):
     def stop(self) -> None: ...
 
 
-def _fake(name: str, port: int, options: tuple[str, ...], version: str | None, seed: int) -> tuple[_Server, str]:
+def _fake(name: str, port: int, options: tuple[str, ...], version: str | None, seed: int) -> tuple[_Server, str, Fake]:
     from retrysim.fakes.catalogue import make_fake
     from retrysim.wire import LoopbackServer
 
     if version is not None:
         raise InputError(f"--version {version}: only rabbitmq has versions; a fake takes its options by -o KEY=VALUE")
     fake = make_fake(name, dict(map(_parsed, options)), seed=seed)
-    return LoopbackServer(fake, port=port, say=echo), f"{name} at {{url}} in place of https://{fake.hosts[0]}"
+    return LoopbackServer(fake, port=port, say=echo), f"{name} at {{url}} in place of https://{fake.hosts[0]}", fake
 
 
 def _rabbitmq(port: int, options: tuple[str, ...], version: str | None) -> tuple[_Server, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 #: ``served``: it got through the limit (whatever the endpoint then answered); ``limited``: turned away by the limit;
 #: ``refused``: turned away before it was counted (no route, no credentials, malformed); ``broken``: the server or
@@ -27,6 +27,7 @@ class Call:
 
     In a simulation ``task_id`` and ``attempt`` (from 1) say which attempt of which task called; several calls of one
     attempt are retries inside a library. ``effect`` is the same for calls of which only the first has an effect.
+    ``reason`` is for a log: why a call was refused, or limited on purpose.
     """
 
     at_ns: int
@@ -45,8 +46,14 @@ class Call:
     task_id: str | None = None
     attempt: int | None = None
     effect: str | None = None
+    reason: str = ""
 
     @property
     def answer(self) -> str:
         """The answer in one word: the status, or how the connection broke."""
         return self.broken or str(self.status)
+
+
+def traced(call: Call) -> dict[str, Any]:
+    """What a trace keeps of a call."""
+    return {field.name: getattr(call, field.name) for field in fields(call) if field.name != "reason"}

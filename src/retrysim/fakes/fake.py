@@ -214,6 +214,7 @@ class Fake:
             decision=outcome.decision,
             broken=response.broken.value if response.broken else None,
             effect=effect,
+            reason=outcome.reason,
         )
         return (
             call if outcome.count is None else replace(self._with_count(call, outcome.count), told_ns=outcome.told_ns)

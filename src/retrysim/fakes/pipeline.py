@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http.client import responses as reasons
 
 from retrysim.fakes.call import Verdict
 from retrysim.fakes.reply import Malformed, Refused, Reply, reply_of
@@ -15,6 +16,7 @@ from retrysim.fakes.visit import Visit
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _ADVERTISED_OF_A_PATH = 200
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,8 @@ class Answered:
     """A response and why it is what it is.
 
     ``count`` is the limit that decided, or the one that is shown; ``told_ns`` is the last
-    instant that a refusal names; ``held`` are the limits that are held until the answer arrives.
+    instant that a refusal names; ``held`` are the limits that are held until the answer arrives. ``reason`` is why a
+    call was refused, or limited on purpose.
     """
 
     response: Response
@@ -31,22 +34,24 @@ class Answered:
     count: Count | None = None
     told_ns: int | None = None
     held: tuple[Quota, ...] = ()
+    reason: str = ""
 
 
 def answer(vendor: Vendor, request: Request, now_ns: int, *, turn_away: bool = False) -> Answered:
     """What the API answers at this instant of its own clock; with ``turn_away``, limited whatever remains."""
     if not _METHOD.fullmatch(request.method) or not request.path.startswith("/"):
-        return _turned_away(vendor, request, vendor.malformed(request, "request line"), now_ns)
+        malformed = vendor.malformed(request, "request line")
+        return _turned_away(vendor, request, malformed, now_ns, "its request line is malformed")
     match = vendor.router.match(request)
     if match is None:
-        return _turned_away(vendor, request, vendor.unmatched(request), now_ns)
+        return _turned_away(vendor, request, vendor.unmatched(request), now_ns, "no endpoint has this method and path")
     endpoint, params = match
     visit = Visit(request=request, endpoint=endpoint, params=params, now_ns=now_ns, state=vendor.state)
     try:
         quotas = vendor.quotas(visit)
     except Refused as refusal:
         response = vendor.dress(refusal.reply, request, (), now_ns)
-        return Answered(response=response, endpoint=endpoint.name, decision="refused")
+        return Answered(response=response, endpoint=endpoint.name, decision="refused", reason=_text_of(response))
     return _turned_back(vendor, visit, quotas) if turn_away and quotas else _counted(vendor, visit, quotas)
 
 
@@ -67,9 +72,15 @@ def name_of(request: Request) -> str:
     return f"{request.method} {request.path}"[:_ADVERTISED_OF_A_PATH]
 
 
-def _turned_away(vendor: Vendor, request: Request, reply: Reply, now_ns: int) -> Answered:
+def _turned_away(vendor: Vendor, request: Request, reply: Reply, now_ns: int, reason: str) -> Answered:
     response = vendor.dress(reply, request, (), now_ns)
-    return Answered(response=response, endpoint=name_of(request), decision="refused")
+    return Answered(response=response, endpoint=name_of(request), decision="refused", reason=reason)
+
+
+def _text_of(response: Response) -> str:
+    """What the vendor says to a caller that it does not let in, on one line, or else what its status means."""
+    text = " ".join(response.body.decode("utf-8", "replace").split())
+    return text[:_LONGEST_REASON] or reasons.get(response.status, "")
 
 
 def _counted(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Answered:
@@ -99,7 +110,9 @@ def _turned_back(vendor: Vendor, visit: Visit, quotas: Sequence[Quota]) -> Answe
     counts = [Count(quota=q, decision=q.limiter.check(q.key, visit.now_ns, q.cost)) for q in quotas]
     refused = replace(counts[0], decision=replace(counts[0].decision, allowed=False, retry_at_ns=None))
     response = vendor.dress(vendor.limited(visit, refused), visit.request, counts, visit.now_ns)
-    return Answered(response=response, endpoint=visit.endpoint.name, decision="limited", count=refused)
+    return Answered(
+        response=response, endpoint=visit.endpoint.name, decision="limited", count=refused, reason="limited on purpose"
+    )
 
 
 def take_all(quotas: Sequence[Quota], now_ns: int) -> list[Count]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from retrysim.celery.recorder import runaway
 from retrysim.errors import InputError
-from retrysim.fakes.call import Call
+from retrysim.fakes.call import Call, traced
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
@@ -149,7 +149,7 @@ class Collector:
     # -- the trace -----------------------------------------------------------------------------------------------------
 
     def _record(self, call: Call) -> None:
-        self.append(ApiCalled(**{field.name: getattr(call, field.name) for field in fields(Call)}))
+        self.append(ApiCalled(**traced(call)))
 
     def _without_secrets(self, event: Event) -> Event:
         texts = {name: getattr(event, name) for name in _TEXTS if hasattr(event, name)}

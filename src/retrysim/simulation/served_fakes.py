@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from typing import Any, NoReturn
 
 from celery._state import get_current_task
 
 from retrysim.errors import FakeError, UnservedHost
-from retrysim.fakes.call import Call
+from retrysim.fakes.call import Call, traced
 from retrysim.fakes.fake import Fake
 from retrysim.fakes.idempotency import Effects
 from retrysim.fakes.request import Request
@@ -198,7 +197,7 @@ class ServedFakes:
         return task.request.id, self.attempt_of(task)
 
     def _record(self, call: Call) -> None:
-        values = {field.name: getattr(call, field.name) for field in fields(Call)}
+        values = traced(call)
         values |= {name: self.redact(values[name]) for name in ("endpoint", "bucket")}
         self._trace.append(ApiCalled(**values))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,11 +40,24 @@ def describe(call: Call) -> str:
     return f"{line}  {reason}" if reason else line
 
 
+def summary(calls: Sequence[Call]) -> list[str]:
+    """How many calls of each endpoint had each answer, and why those that were not served."""
+    counts = Counter((call.endpoint, call.answer, _kind(call)) for call in calls)
+    lines = (f"{count:6} x {answer} {endpoint}{kind}" for (endpoint, answer, kind), count in counts.items())
+    return [f"{len(calls)} {'call' if len(calls) == 1 else 'calls'}", *lines]
+
+
+def _kind(call: Call) -> str:
+    if call.decision == "limited":
+        return f"  {call.reason or 'limited'}"
+    return f"  {_reason(call)}" if call.decision != "served" else ""
+
+
 def _reason(call: Call) -> str:
     if call.decision == "limited":
         return _why_limited(call)
     if call.decision == "refused":
-        return "turned away before it was counted"
+        return f"turned away before it was counted: {call.reason}"
     if call.decision == "broken":
         return "broken on purpose"
     if call.limit is None or call.reset_ns is None:
@@ -52,11 +66,18 @@ def _reason(call: Call) -> str:
 
 
 def _why_limited(call: Call) -> str:
+    if call.reason:
+        return f"{call.reason}: {call.partition} has {call.remaining} of {call.limit} left"
     used_up = f"{call.partition} has used up its {call.limit} of {call.bucket}"
     if call.retry_at_ns is None:
         return f"{used_up}: never served again"
     seconds = -((call.at_ns - call.retry_at_ns) // SECOND)
     return f"{used_up}: served again at {_clock(call.retry_at_ns)}, in {format_duration(seconds * SECOND)}"
+
+
+def describe_connection(text: str) -> str:
+    """``12:00:05 400 Bad Request: illegal request line``: what ended a connection outside of any call."""
+    return f"{_clock(WallClock().now_ns())} {text}"
 
 
 def _clock(ns: int) -> str:

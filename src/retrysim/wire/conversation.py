@@ -148,14 +148,16 @@ def _sent(parser: h11.Connection, event: h11.Event) -> bytes:
 
 def _too_large(longest: int) -> WireReply:
     """What a client hears whose request is larger than this server takes; the connection is closed."""
-    return _refusal("413 Content Too Large", f"Content Too Large: at most {longest} bytes")
+    return _refusal(413, "Content Too Large", f"at most {longest} bytes")
 
 
 def _bad_request(error: h11.RemoteProtocolError) -> WireReply:
     """What a server says to a client that breaks HTTP/1.1; the connection is closed, as h11 advises."""
-    return _refusal("400 Bad Request", f"Bad Request: {error}")
+    return _refusal(400, "Bad Request", str(error))
 
 
-def _refusal(status: str, text: str) -> WireReply:
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(text.encode())}\r\nConnection: close\r\n\r\n"
-    return WireReply(data=(head + text).encode(), ending=Ending.CLOSED)
+def _refusal(status: int, reason: str, why: str) -> WireReply:
+    text = f"{reason}: {why}"
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Length: {len(text.encode())}\r\nConnection: close\r\n\r\n"
+    without_what_was_sent = text.partition(": bytearray(")[0]  # which may be a secret
+    return WireReply(data=(head + text).encode(), ending=Ending.CLOSED, refusal=f"{status} {without_what_was_sent}")

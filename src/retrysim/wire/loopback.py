@@ -19,7 +19,7 @@ from typing import Self
 from retrysim.durations import SECOND
 from retrysim.fakes.request import Request
 from retrysim.fakes.response import Response
-from retrysim.wire.call_log import log_calls
+from retrysim.wire.call_log import describe_connection, log_calls
 from retrysim.wire.conversation import Conversation
 from retrysim.wire.origin import Origin
 from retrysim.wire.reply import Ending, WireReply
@@ -38,7 +38,8 @@ def _quiet(line: str) -> None:
 class LoopbackServer:
     """``with LoopbackServer(fake) as server: ... server.url``; many clients at a time, each in a thread.
 
-    ``port`` 0 takes a free one. ``say`` gets a line for every call: what was asked, what was answered, and why.
+    ``port`` 0 takes a free one. ``say`` gets a line for every call: what was asked, what was answered, and why. It also
+    gets one for a connection that is closed because it was idle, or because what it sent is no request that is taken.
     A refused connection can only be reset: a server that listens has accepted it before it sees the request.
     """
 
@@ -58,7 +59,7 @@ class LoopbackServer:
         """Listen and serve in threads. Raises ``OSError`` when the port is taken."""
         with ExitStack() as undo:
             fake = undo.enter_context(log_calls(self._fake, self._say))
-            server = undo.enter_context(_Server(("127.0.0.1", self._asked_port), fake))
+            server = undo.enter_context(_Server(("127.0.0.1", self._asked_port), fake, self._say))
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
             thread.start()
             undo.callback(thread.join)
@@ -86,8 +87,9 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], fake: Served) -> None:
+    def __init__(self, address: tuple[str, int], fake: Served, say: Callable[[str], None]) -> None:
         self.fake = fake
+        self.say = say
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
         super().__init__(address, _Connection)
@@ -122,8 +124,10 @@ class _Connection(socketserver.BaseRequestHandler):
             while data := self.request.recv(_RECEIVED):
                 if not all(self._send(reply) for reply in conversation.receive(data)):
                     return
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             return
+        except TimeoutError:
+            self.server.say(describe_connection(f"closed a connection that was idle for {IDLE_S} s"))
 
     def _answer(self, request: Request) -> Response:
         fake = self.server.fake
@@ -132,6 +136,8 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _send(self, reply: WireReply) -> bool:
         """Carry out one reply: is the connection still open?"""
+        if reply.refusal:
+            self.server.say(describe_connection(f"{reply.refusal}  turned away before it was counted"))
         if reply.latency_ns and self.server.closing.wait(reply.latency_ns / SECOND):
             return False
         if reply.data:

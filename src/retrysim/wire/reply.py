@@ -18,8 +18,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireReply:
-    """``data`` arrives ``latency_ns`` after the request was sent; then the connection does what ``ending`` says."""
+    """``data`` arrives ``latency_ns`` after the request was sent; then the connection does what ``ending`` says.
+
+    ``refusal`` is why no handler was asked, if none was.
+    """
 
     data: bytes = b""
     latency_ns: int = 0
     ending: Ending = Ending.OPEN
+    refusal: str = ""
