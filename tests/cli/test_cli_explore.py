@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,15 @@ def test_a_finding_exits_1_and_the_report_names_its_file_and_its_cause(explore, 
     assert '<a href="#run-1">twice 1 of 1</a>' in page
     assert '<section id="run-1">' in page
     assert "<svg" in page
+
+
+def test_the_progress_line_names_the_scenario_and_counts_runs(explore, monkeypatch):
+    monkeypatch.setattr(sys.modules["retrysim.cli.explore"], "wants_progress", lambda: True)
+
+    shown = explore("--fault", "message_doubled").stderr.split("\r\x1b[K")
+
+    assert re.fullmatch(r"shop\.scenario\.yaml: 1 of 1 runs, \d+/s, \d+ states, \d findings", shown[1])
+    assert shown[-1] == ""
 
 
 def test_json_is_one_object_per_cell_and_a_summary(explore):

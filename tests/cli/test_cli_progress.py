@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from retrysim.cli import progress
-from retrysim.cli.progress import Progress, Tally
+from retrysim.cli.progress import Count, Progress, Tally
 from retrysim.trace import TaskRetried, TaskStarted, TaskSucceeded, Trace
 
 
@@ -57,6 +57,29 @@ def test_a_long_run_is_told_and_the_line_is_taken_away(monkeypatch):
     assert out.text.startswith("\r\x1b[K00:00:00 (+0s), 0 tasks settled, 0 attempts/s")
     assert out.text.endswith("\r\x1b[K")
     assert "retrysim progress" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_of_items_in_parallel_the_line_names_one_and_counts_what_is_done():
+    out = Out()
+
+    count = Count(out, 4)
+    count.begin(0, "a.scenario.yaml[worker]")
+    count.begin(1, "b.scenario.yaml[worker]")
+    count.begin(2, "b.scenario.yaml[eager]")
+    count.end(0, done=2)  # one was skipped
+    count.end(2, done=3)
+    count.end(1, done=4)
+    count.clear()
+
+    assert out.text.split("\r\x1b[K")[1:] == [
+        "0 of 4 items played; playing a.scenario.yaml[worker]",
+        "0 of 4 items played; playing a.scenario.yaml[worker] and 1 more",
+        "0 of 4 items played; playing a.scenario.yaml[worker] and 2 more",
+        "2 of 4 items played; playing b.scenario.yaml[worker] and 1 more",
+        "3 of 4 items played; playing b.scenario.yaml[worker]",
+        "4 of 4 items played",
+        "",
+    ]
 
 
 def test_a_short_run_is_not_told():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,9 @@ from retrysim.cli.echo import echo
 from retrysim.cli.ending import ExitCode, one_message, show_traceback
 from retrysim.cli.importable import current_folder_importable
 from retrysim.cli.interrupts import sigterm_is_ctrl_c
+from retrysim.cli.progress import wants_progress
 from retrysim.errors import InputError
+from retrysim.printable import printable_line
 from retrysim.project import project_around
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _explored(file: Path, options: dict[str, Any]) -> Exploration:
     seconds = None if options["seconds"] is None else parse_duration(options["seconds"]) / SECOND
     budget = Budget(seconds=seconds, runs=options["runs"], jobs=options["jobs"] or 0, seed=options["seed"])
     sharing = _sharing(options)
-    progress = _ProgressLine() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
+    progress = _ProgressLine(_name(file, options["item"])) if wants_progress() else None
     try:
         return explore_scenario(
             items,
@@ -131,14 +132,21 @@ def _print_text(file: Path, exploration: Exploration) -> None:
         echo(line)
 
 
+def _name(file: Path, item: str | None) -> str:
+    return printable_line(f"{file.name}[{item}]" if item else file.name)
+
+
 class _ProgressLine:
-    """The progress on a terminal: points done, runs a second, states, findings."""
+    """The progress on a terminal: what is explored, points done, runs a second, states, findings."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def show(self, exploration: Exploration) -> None:
         rate = exploration.runs / max(exploration.seconds, 0.001)
         planned = f" of {exploration.planned}" if exploration.runs <= exploration.planned else ""
         sys.stderr.write(
-            f"\r\x1b[K{exploration.runs}{planned} runs, {rate:.0f}/s, "
+            f"\r\x1b[K{self._name}: {exploration.runs}{planned} runs, {rate:.0f}/s, "
             f"{len(exploration.states)} states, {len(exploration.findings)} findings"
         )
         sys.stderr.flush()

@@ -64,11 +64,16 @@ def played_here(items: Sequence[ScenarioItem], player: ItemPlayer) -> Generator[
                 yield skipped
                 continue
             if progress:
-                progress.about(f"{Path(item.file).name}[{item.id}]", number, len(items))
+                progress.about(name_of(item), number, len(items))
             played = player.played(item, watch=progress.watch if progress else None)
             if progress:
                 progress.clear()
             yield played
+
+
+def name_of(item: ScenarioItem) -> str:
+    """What an item is called while it is played."""
+    return f"{Path(item.file).name}[{item.id}]"
 
 
 def _draw(item: ScenarioItem, outcome: ItemOutcome, folder: Path) -> None:

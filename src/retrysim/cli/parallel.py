@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from retrysim.celery.brokers import kind_of_broker
 from retrysim.cli.ending import CommandError, EndedElsewhere
 from retrysim.cli.interrupts import sigterm_is_ctrl_c
-from retrysim.cli.item_player import ItemPlayer, Played
+from retrysim.cli.item_player import ItemPlayer, Played, name_of
 from retrysim.cli.progress import Count, wants_progress
 from retrysim.exploring.face import share_databases
 from retrysim.exploring.forks import Forks
@@ -43,9 +43,9 @@ def played_in_parallel(items: Sequence[ScenarioItem], player: ItemPlayer, jobs: 
     """Play up to ``jobs`` items at once. Raises ``EndedElsewhere`` for the first item that raises an error."""
     count = Count(sys.stderr, len(items)) if wants_progress() else None
     with sigterm_is_ctrl_c(), TemporaryDirectory(prefix="retrysim-run-") as folder:
-        forked = _Forked(items, player, Path(folder))
+        forked = _Forked(items, player, Path(folder), count)
         try:
-            for one in forked.in_order(jobs, count):
+            for one in forked.in_order(jobs):
                 if count:
                     count.clear()
                 yield _shown(one)
@@ -67,14 +67,17 @@ def _shown(ended: _Ended) -> Played:
 class _Forked:
     """The items of a command by their numbers, each played in a process of its own."""
 
-    def __init__(self, items: Sequence[ScenarioItem], player: ItemPlayer, folder: Path) -> None:
+    def __init__(
+        self, items: Sequence[ScenarioItem], player: ItemPlayer, folder: Path, count: Count | None = None
+    ) -> None:
         self._items = items
         self._player = player
         self._folder = folder
+        self._count = count
         self._imported: set[str] = set()
         self._shared: dict[str, bool] = {}
 
-    def in_order(self, jobs: int, count: Count | None) -> Iterator[_Ended]:
+    def in_order(self, jobs: int) -> Iterator[_Ended]:
         """How each item ended, the first first, as soon as all before it have."""
         ended: dict[int, _Ended] = {}
         for number, item in enumerate(self._items):
@@ -91,8 +94,8 @@ class _Forked:
                 while following in ended:
                     yield ended.pop(following)
                     following += 1
-                if count:
-                    count.show(following + len(ended))
+                if self._count:
+                    self._count.end(to_play[index], following + len(ended))
         yield from (ended[number] for number in sorted(ended))  # skipped, after the last that was played
 
     # -- before the fork -----------------------------------------------------------------------------------------------
@@ -116,7 +119,10 @@ class _Forked:
 
     def _prepare(self, number: int) -> None:
         """Import what the fork would have to, and leave nothing in a buffer that the fork would write again."""
-        self._import(self._items[number])
+        item = self._items[number]
+        if self._count:
+            self._count.begin(number, name_of(item))
+        self._import(item)
         sys.stdout.flush()
         sys.stderr.flush()
 

@@ -79,14 +79,33 @@ class Progress:
 
 
 class Count:
-    """How many items of a run in several processes have ended; a thread that tells it would make forking unsafe."""
+    """Which items of a run in several processes are played, and how many have ended.
+
+    It is renewed when one begins or ends: a thread that does so would make forking unsafe.
+    """
 
     def __init__(self, out: TextIO, total: int) -> None:
         self._out = out
         self._total = total
+        self._done = 0
+        self._playing: dict[int, str] = {}
 
-    def show(self, done: int) -> None:
-        self._out.write(f"{_ERASE}{done} of {self._total} items played")
+    def begin(self, number: int, name: str) -> None:
+        """An item is played from here on."""
+        self._playing[number] = printable_line(name)
+        self._show()
+
+    def end(self, number: int, done: int) -> None:
+        """An item has ended; with those that are skipped, so many are ``done``."""
+        del self._playing[number]
+        self._done = done
+        self._show()
+
+    def _show(self) -> None:
+        first, *others = [*self._playing.values(), ""]
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        playing = f"; playing {first}{more}" if first else ""
+        self._out.write(f"{_ERASE}{self._done} of {self._total} items played{playing}")
         self._out.flush()
 
     def clear(self) -> None:
