@@ -24,7 +24,7 @@ from pydantic import (
     Strict,
     WithJsonSchema,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticKnownError, core_schema
 
 from retrysim.clock import GRID_NS
 from retrysim.errors import LimitError
@@ -162,13 +162,15 @@ _QUEUES = Field(
 )
 
 
-def _no_whole_workers(value: object) -> object:
+def _isolated(value: object) -> bool:
     if value == "worker":
         raise rule(NO_WHOLE_WORKERS)
+    if not isinstance(value, bool):
+        raise PydanticKnownError("bool_type")
     return value
 
 
-Isolated = Annotated[bool, Strict(), BeforeValidator(_no_whole_workers)]
+Isolated = Annotated[bool, PlainValidator(_isolated), WithJsonSchema({"type": "boolean"})]
 _ISOLATED: Any = Field(
     default=False,
     description=(
