@@ -37,6 +37,10 @@ def adds(number):
     return number + 1
 
 
+@app.task(name="first.reads")
+def reads(number):
+    return requests.get("https://crm.example/orders").json()["number"]
+
 @app.task(name="first.removes")
 def removes(number):
     os.remove("precious")
@@ -81,6 +85,15 @@ def test_the_reason_of_a_failure_is_next_to_what_is_expected(retrysim, shop):
         "  states: {FAILURE: 8}  # what it did; say what it should do\n  # why: ValueError: no 1\n"
     )
     assert test.endswith("    # why: ValueError: no 1\n    # sim.check() says what is wrong with it\n")
+
+
+def test_of_a_task_that_fails_on_what_a_fake_answers_the_answer_is_named(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "reads")
+
+    answer = 'its fake answers {"ok": true} to every call, unless you give it an `answer`'
+    assert lines[1:3] == ["why: KeyError: 'number'", f"     {answer}"]
+    assert scenario.endswith(f"\n  # why: KeyError: 'number'\n  #      {answer}\n")
+    assert f"\n    # why: KeyError: 'number'\n    #      {answer}\n" in test
 
 
 def test_a_task_that_calls_no_api_is_said_to_call_none(retrysim, shop):

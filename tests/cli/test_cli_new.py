@@ -94,6 +94,7 @@ def test_it_finds_app_task_arguments_hosts_and_environment_and_what_it_writes_pa
         "shop.tasks.push_order of shop.celery:app: 8 succeeded, 3 retried in 1m of virtual time",
         "wrote scenarios/push_order.scenario.yaml",
         "      tests/test_push_order_retries.py",
+        "      scenarios/scenario.schema.json, for your editor",
         "now: pytest scenarios/push_order.scenario.yaml tests/test_push_order_retries.py",
     ]
     assert (project / "scenarios/push_order.scenario.yaml").read_text() == SCENARIO
@@ -108,7 +109,7 @@ def test_it_writes_over_nothing_and_knows_the_tasks_by_their_ends(project):
 
     for arguments, error in (
         (["add"], "scenarios/add.scenario.yaml exists already; remove it, or name another task: retrysim new TASK\n"),
-        (["push_ordr"], "the app 'shop.celery:app' has no task 'push_ordr'; did you mean 'shop.tasks.push_order'?\n"),
+        (["push_ordr"], "the app 'shop.celery:app' has no task 'push_ordr'; did you mean 'push_order'?\n"),
     ):
         done = new(project, *arguments)
         assert (done.returncode, done.stderr) == (2, error)
@@ -159,6 +160,7 @@ submit:
 expect:
   states: {FAILURE: 8}  # what it did; say what it should do
   # why: KeyError: 'stored'
+  #      its fake answers {"ok": true} to every call, unless you give it an `answer`
 """
 ROUTED_TEST = """\
 def test_send_mail_loses_nothing(sim):
@@ -172,6 +174,7 @@ def test_send_mail_loses_nothing(sim):
 
     assert sim.states == {"FAILURE": 8}  # what it did; say what it should do
     # why: KeyError: 'stored'
+    #      its fake answers {"ok": true} to every call, unless you give it an `answer`
     # sim.check() says what is wrong with it
 """
 

@@ -24,7 +24,7 @@ Put the output into a bug report.
 Exit code: 0 when every version is tested and the self-test passes,
 1 otherwise, 3 when retrysim itself fails.
 """
-_BROKERS = ["memory", "redis"]
+_BROKERS = ["memory", "redis", "rabbitmq"]
 _REMARKS = {"tested": "", "newer": "newer than tested", "older": "older than tested", "missing": "not installed"}
 
 

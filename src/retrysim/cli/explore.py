@@ -23,25 +23,33 @@ if TYPE_CHECKING:
     from retrysim.exploring.face import Sharing
 
 _EPILOG = """\b
-Example:
+Examples:
+  retrysim explore shop.scenario.yaml
   retrysim explore shop.scenario.yaml --time 60s
 \b
 Exit code: 0 when nothing new was found, 1 when something was, 2 when the
 input is wrong, 3 when retrysim itself fails.
 """
+_KIND = "Only this kind of fault (a wrong one lists all); may be repeated."
+_ONCE = "[default: each fault once at each point]"
 
 
 @click.command(epilog=_EPILOG, short_help="Find the faults that a scenario's tasks do not survive.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--item", metavar="ID", help="Which item of the scenario. [default: the first that a worker runs]")
-@click.option("--fault", "faults", metavar="KIND", multiple=True, help="Only this kind of fault; may be repeated.")
-@click.option("--time", "seconds", metavar="DURATION", help="Stop after this much real time, and go on until then.")
-@click.option("--runs", metavar="N", type=click.IntRange(min=1), help="Stop after N runs, and go on until then.")
+@click.option("--fault", "faults", metavar="KIND", multiple=True, help=_KIND)
+@click.option("--time", "seconds", metavar="DURATION", help=f"Search for this much real time. {_ONCE}")
+@click.option("--runs", metavar="N", type=click.IntRange(min=1), help=f"Search for N runs. {_ONCE}")
 @click.option("--exhaustive", is_flag=True, help="Small scenarios: try all orders within bounds, and say what is left.")
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), default=0, help="The seed of what is drawn.")
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at once. [default: one for each core]")
 @click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), default="found", help="Where findings are written."
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="found",
+    show_default=True,
+    help="Where findings are written.",
 )
 @click.option(
     "--journal",

@@ -21,6 +21,7 @@ SCHEMA_NAME = "scenario.schema.json"
 _TIMES = 8
 _LONGEST_REASON = 100
 _SAY = "  # what it did; say what it should do"
+_ANSWER = 'its fake answers {"ok": true} to every call, unless you give it an `answer`'
 _SCRATCH = "with guessed arguments it may change no real file"
 
 
@@ -43,23 +44,35 @@ def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
             f"fakes:\n{fakes}" if fakes else "",
             f"submit:\n  - {_flow(submission)}\n",
             f"expect:\n  states: {_flow(_states(outcome))}{_SAY}\n" if outcome else "",
-            *(f"  {why}\n" for why in (_why(outcome) if outcome else ())),
+            *(f"  {why}\n" for why in (_why(found, outcome) if outcome else ())),
         ]
     )
 
 
-def reason(outcome: Outcome) -> str:
-    """Why the first task failed or was lost, or that it called nothing; nothing if there is no more to say."""
+def reasons(found: Found, outcome: Outcome) -> list[str]:
+    """Why the first task failed or was lost, or that it called nothing, and what the fake it called answers."""
+    why = _reason(outcome)
+    return [why, *([_ANSWER] if _fails_on_an_answer(found, outcome) else [])] if why else []
+
+
+def _fails_on_an_answer(found: Found, outcome: Outcome) -> bool:
+    """Whether a task failed whose last call was served by a fake of one's own."""
+    own = {name for name, options in found.fakes.items() if options}
+    failed = [task for task in outcome.trace.tasks.values() if task.failure and task.api_calls]
+    return any(task.api_calls[-1].fake in own and task.api_calls[-1].status == 200 for task in failed)
+
+
+def _reason(outcome: Outcome) -> str:
     trace = outcome.trace
     failures = [task.failure.exception for task in trace.tasks.values() if task.failure]
     calls_nothing = [] if trace.of(ApiCalled) else ["it called no API, so nothing was refused or retried"]
     return printable(" ".join(next(iter([*failures, *trace.lost().values(), *calls_nothing]), "").split()))
 
 
-def _why(outcome: Outcome) -> list[str]:
-    """The same as a comment, on one line."""
-    why = textwrap.shorten(reason(outcome), _LONGEST_REASON, placeholder="...")
-    return [f"# why: {why}"] if why else []
+def _why(found: Found, outcome: Outcome) -> list[str]:
+    """The same as comments of one line each."""
+    lines = [textwrap.shorten(one, _LONGEST_REASON, placeholder="...") for one in reasons(found, outcome)]
+    return [f"# {label} {line}" for label, line in zip(("why:", "    "), lines, strict=False)]
 
 
 def _states(outcome: Outcome) -> dict[str, int]:
@@ -109,7 +122,7 @@ def first_test(found: Found, outcome: Outcome) -> str:
             "    sim.run()",
             "",
             f"    assert sim.states == {json.dumps(_states(outcome))}{_SAY}",
-            *(f"    {why}" for why in _why(outcome)),
+            *(f"    {why}" for why in _why(found, outcome)),
             "    sim.check()" if outcome.passed else "    # sim.check() says what is wrong with it",
             "",
         ]

@@ -106,7 +106,8 @@ def _choose(app: Any, name: str, wanted: str | None) -> Any:
     fitting = [task for task_name, task in sorted(own.items()) if is_named(task_name, wanted)]
     if not fitting:
         there_are = f" (it has {', '.join(sorted(own))})"
-        raise InputError(f"the app {name!r} has no task {wanted!r}{did_you_mean(wanted, sorted(own)) or there_are}")
+        meant = did_you_mean(wanted, [*sorted(own), *(known.rpartition(".")[2] for known in own)])
+        raise InputError(f"the app {name!r} has no task {wanted!r}{meant or there_are}")
     return fitting[0]
 
 

@@ -31,7 +31,7 @@ for or they exist already, 3 when retrysim itself fails.
 def new(task: str | None, app_name: str | None, traceback: bool) -> None:
     """Write a first scenario and a first test for TASK (default: the first task here that retries)."""
     with one_message(with_traceback=traceback), current_folder_importable():
-        from retrysim.cli.first_files import SCHEMA_NAME, first_test, reason, scenario_text
+        from retrysim.cli.first_files import SCHEMA_NAME, first_test, reasons, scenario_text
         from retrysim.cli.first_play import first_play
         from retrysim.cli.found import look_around
         from retrysim.scenarios.published import schema_text
@@ -45,12 +45,14 @@ def new(task: str | None, app_name: str | None, traceback: bool) -> None:
                 raise InputError(f"{file} exists already; remove it, or name another task: retrysim new TASK")
         found, outcome = first_play(found, str(scenario_file))
         _write(scenario_file, scenario_text(found, outcome))
-        _write(scenario_file.with_name(SCHEMA_NAME), schema_text())  # which the first line of the scenario names
+        schema_file = scenario_file.with_name(SCHEMA_NAME)  # which the first line of the scenario names, for editors
+        _write(schema_file, schema_text())
         _write(test_file, first_test(found, outcome))
         echo(f"{found.task} of {found.app}: {outcome.summary()}")
-        if why := reason(outcome):
-            echo(f"why: {why}")
-        echo(f"wrote {scenario_file}\n      {test_file}\nnow: pytest {scenario_file} {test_file}")
+        for label, why in zip(("why:", "    "), reasons(found, outcome), strict=False):
+            echo(f"{label} {why}")
+        echo(f"wrote {scenario_file}\n      {test_file}\n      {schema_file}, for your editor")
+        echo(f"now: pytest {scenario_file} {test_file}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -31,7 +31,7 @@ itself fails.
 
 @click.command(epilog=_EPILOG, short_help="Serve a fake API, or a simulated RabbitMQ, on a port.")
 @click.argument("name")
-@click.option("--port", type=Whole(0, 65535), default=0, show_default="a free one", help="The port.")
+@click.option("--port", metavar="N", type=Whole(0, 65535), default=0, show_default="a free one", help="The port.")
 @click.option(
     "-o", "--option", "options", metavar="KEY=VALUE", multiple=True, help="An option of the fake; VALUE may be JSON."
 )
@@ -39,7 +39,11 @@ itself fails.
 @click.option("--seed", metavar="N", type=SEED, default=0, help="What its data are made from.")
 @show_traceback
 def serve(name: str, port: int, options: tuple[str, ...], version: str | None, seed: int, traceback: bool) -> None:
-    """Serve the fake NAME and say of each call what was answered, and why; or serve a simulated ``rabbitmq``."""
+    """Serve a fake API, and log each call with its answer and why; or serve a simulated RabbitMQ.
+
+    NAME is a vendor (twitter, github, stripe, ...; a wrong name lists them), rabbitmq, or, with `-o url=...`, any name
+    for an API of your own.
+    """
     with one_message(with_traceback=traceback):
         if name == "rabbitmq":
             server, what, fake = *_rabbitmq(port, options, version), None

@@ -39,7 +39,7 @@ def _lost(harm: Harm, kinds: Sequence[str], around: AppSettings) -> str:
     if "broker_restarted" in kinds and "not persistent" in harm.detail:
         return "its message is not persistent (task_default_delivery_mode), and a restart of RabbitMQ drops it"
     if "broker_lost_data" in kinds:
-        return "the broker keeps its messages in memory alone, and a restart forgets them"
+        return "only the broker has the message, and it loses its data"
     return _plain(harm.detail)
 
 
