@@ -281,6 +281,7 @@ def test_what_a_module_sets_while_it_is_imported_stays(tmp_path, monkeypatch):
 # -- the workers of Celery's own fixtures ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nothing_stays_after_a_test_with_a_suites_worker(pytester):
     pytester.makepyfile(
         """

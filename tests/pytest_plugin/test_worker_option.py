@@ -318,6 +318,88 @@ def test_a_wait_for_what_never_comes_is_a_deadlock_not_a_hang(project):
     )
 
 
+def test_a_thread_started_before_the_first_fixture_of_celery_is_told_to_start_later(project):
+    result = run(
+        project,
+        """
+        import queue
+        import threading
+
+        import pytest
+
+        JOBS, ERRORS = queue.Queue(), []
+
+        @pytest.fixture(scope="session")
+        def celery_config():
+            return {"broker_url": "redis://nobody.example/0", "result_backend": "redis://nobody.example/1"}
+
+        @pytest.fixture(scope="session", autouse=True)
+        def sender():
+            def send():
+                try:
+                    JOBS.get()().get()
+                except Exception as error:
+                    ERRORS.append(str(error))
+
+            thread = threading.Thread(target=send)
+            thread.start()
+            return thread
+
+        def test_it(sender, celery_app, celery_worker):
+            @celery_app.task
+            def one():
+                return 1
+
+            celery_worker.reload()
+            JOBS.put(one.delay)
+            sender.join(30)
+            assert ERRORS == [
+                "a thread that runs in real time waits for what happens in virtual time: "
+                "start it after the first fixture of Celery's (celery_app, celery_worker), "
+                "with a function of your own that waits for no socket and no process"
+            ]
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_simulation_next_to_a_live_session_worker_has_its_own_time(project):
+    result = run(
+        project,
+        """
+        import time
+
+        from celery import Celery
+
+        def test_one(celery_session_app, celery_session_worker):
+            pass
+
+        def test_two(sim):
+            app = Celery("own", broker="redis://nobody.example/0", backend="redis://nobody.example/1")
+
+            @app.task(shared=False)
+            def slow():
+                time.sleep(60)
+                return time.time()
+
+            sim.start_worker(app)
+            began = time.time()
+            assert slow.delay().get() == began + 60
+
+        def test_three(celery_session_app, celery_session_worker):
+            @celery_session_app.task
+            def one():
+                return 1
+
+            celery_session_worker.reload()
+            assert one.delay().get(timeout=10) == 1
+        """,
+    )
+
+    result.assert_outcomes(passed=3)
+
+
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_a_seed_decides_the_task_ids(project, seed):
     test = """

@@ -81,6 +81,8 @@ class Environment:
         self.running: Process | None = None
         #: no process runs any more, and none will
         self.over = False
+        #: what to do instead of waiting in a thread that runs in real time
+        self.instead_of_a_thread = "instead of the thread, start its function by sim.start_program(function)"
         #: hosts that are processes of the machine
         self.faces = Faces()
 
@@ -430,8 +432,7 @@ class Environment:
         """
         if not self.owns_thread:
             raise InputError(
-                "a thread that runs in real time waits for what happens in virtual time: "
-                "instead of the thread, start its function by sim.start_program(function)"
+                f"a thread that runs in real time waits for what happens in virtual time: {self.instead_of_a_thread}"
             )
         self.refuse_inside_a_run()
         self._stopping = False

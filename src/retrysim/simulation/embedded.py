@@ -51,6 +51,11 @@ from retrysim.undo import UndoStack
 #: begins, by the other.
 _ROUND_TRIP_NS = 50 * MICROSECOND
 _DELIVERY_NS = 3 * MILLISECOND
+#: What is virtual of a thread: it is looked at when the thread starts.
+_VIRTUAL_THREADS = (
+    "start it after the first fixture of Celery's (celery_app, celery_worker), "
+    "with a function of your own that waits for no socket and no process"
+)
 #: A session is longer than a run, and no trace says what happens in it; a test that never ends has its own time limit.
 _LIMITS = Limits(events=10**12, task_steps=10**12, connections=10**12)
 
@@ -62,6 +67,7 @@ class EmbeddedWorld:
         self._allow = frozenset((*allow, TEST_DATABASE))
         self._streams = Streams(seed)
         self.environment = Environment(VirtualClock(start_instant_ns(start)), limits=_LIMITS)
+        self.environment.instead_of_a_thread = _VIRTUAL_THREADS
         rules = Rules(lambda _rule, _message: None)
         conditions = ResultConditions(self.environment)
         self._memory = MemoryBroker(self.environment, rules, conditions)
