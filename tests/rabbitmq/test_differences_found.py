@@ -310,3 +310,55 @@ def test_first_message_of_each_priority_expires_in_a_quorum_queue_of_4_3(version
 
     assert channel.queue_declare("q", passive=True).message_count == 5 - len(dead)
     assert [channel.basic_get("dead").body for _ in dead] == dead
+
+
+def quorum_queue_of_4_0():
+    connection = World("4.0").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    return connection, channel
+
+
+def publish(channel, priorities):
+    for priority in priorities.split():
+        channel.basic_publish(amqp.Message(priority, priority=int(priority)), routing_key="q")
+
+
+def fetched(channel):
+    """What is in the queue, in the order in which it is fetched."""
+    got = []
+    while (message := channel.basic_get("q", no_ack=True)) is not None:
+        got.append(message.body)
+    return " ".join(got)
+
+
+def test_quorum_queue_of_4_0_takes_a_high_priority_out_of_turn_where_it_is_older():
+    _, channel = quorum_queue_of_4_0()
+
+    publish(channel, "5 6 7 0 8 1")
+
+    assert fetched(channel) == "5 6 7 8 0 1"
+
+
+def test_quorum_queue_of_4_0_counts_a_message_that_finds_a_consumer_waiting():
+    connection, channel = quorum_queue_of_4_0()
+    channel.basic_qos(0, 1, False)
+    channel.basic_consume("q", consumer_tag="one", callback=lambda _: None)
+    publish(channel, "0")
+    drain(connection)
+    channel.basic_cancel("one")
+
+    publish(channel, "1 2 5 9")
+
+    assert fetched(channel) == "5 1 9 2"
+
+
+def test_purge_of_a_quorum_queue_of_4_0_begins_its_turns_anew():
+    _, channel = quorum_queue_of_4_0()
+    publish(channel, "0 5")
+    channel.basic_get("q", no_ack=True)
+    channel.queue_purge("q")
+
+    publish(channel, "1 5 6 7")
+
+    assert fetched(channel) == "5 6 1 7"

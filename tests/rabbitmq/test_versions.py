@@ -229,3 +229,36 @@ def test_recover_counts_towards_no_delivery_limit_since_4_3():
     channel.basic_recover(requeue=True)
 
     assert channel.basic_get("q").properties["application_headers"] == {"x-acquired-count": 1}
+
+
+@pytest.mark.parametrize(
+    ("version", "order"),
+    [
+        ("3.10", "fetched early, fetched late, by a, by b"),
+        ("3.13", "fetched early, fetched late, by a, by b"),
+        ("4.0", "by b, by a, fetched early, fetched late"),
+        ("4.3", "by b, by a, fetched early, fetched late"),
+    ],
+)
+def test_quorum_queue_takes_back_what_a_channel_had_in_the_order_of_its_version(version, order):
+    connection = World(version).connect()
+    channel, other = connection.channel(), connection.channel()
+    other.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+
+    def have(how):
+        other.basic_publish(amqp.Message(how), routing_key="q")
+        if how.startswith("fetched"):
+            channel.basic_get("q")
+        else:
+            channel.basic_qos(0, 1, False)
+            channel.basic_consume("q", consumer_tag=how, callback=lambda _: None)
+        drain(connection)
+
+    have("fetched early")
+    have("by b")
+    have("by a")
+    have("fetched late")
+    channel.close()
+
+    got = [other.basic_get("q", no_ack=True).body for _ in range(4)]
+    assert ", ".join(got) == order

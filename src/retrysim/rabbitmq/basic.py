@@ -65,6 +65,7 @@ def _consume(
         raise Refusal(540, f"{where} does not support global qos")
     consumer = Consumer(
         tag=consumer_tag or channel.server.invent_name("amq.ctag"),
+        number=next(channel.subscriptions),
         channel=channel,
         queue=found,
         no_ack=no_ack,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from retrysim.durations import MINUTE
@@ -48,6 +49,7 @@ class Channel:
         self.server = connection.server
         self.number = number
         self.consumers: dict[str, Consumer] = {}
+        self.subscriptions = count()
         self.unacked: dict[int, Delivery] = {}
         #: the prefetch that new consumers get, and the one of the whole channel
         self.prefetch = 0
@@ -285,13 +287,20 @@ class Channel:
         yield from (delivery.queue for delivery in self.unacked.values())
 
     def leave(self, queue: Queue) -> tuple[list[Consumer], list[Delivery]]:
-        """Take its consumers off a queue; what it had of it, oldest first."""
+        """Take its consumers off a queue; what it had of it, in the order in which the queue takes it back."""
         consumers = [consumer for consumer in self.consumers.values() if consumer.queue is queue]
         for consumer in consumers:
             del self.consumers[consumer.tag]
             queue.consumers.remove(consumer)
         tags = sorted(tag for tag, delivery in self.unacked.items() if delivery.queue is queue)
-        return consumers, [self._take_off(tag) for tag in tags]
+        return consumers, sorted((self._take_off(tag) for tag in tags), key=self._place_of_return)
+
+    def _place_of_return(self, delivery: Delivery) -> tuple[bool, int] | bytes:
+        """A quorum queue takes back consumer by consumer what a channel had that is gone (``rabbit_fifo``)."""
+        consumer = delivery.consumer
+        if self.server.version.returns_by_subscription:
+            return (True, 0) if consumer is None else (False, consumer.number)
+        return b"" if consumer is None else consumer.encoded_tag
 
 
 def release(channels: list[Channel]) -> None:

@@ -16,6 +16,8 @@ class Consumer:
     """What ``basic.consume`` made."""
 
     tag: str
+    #: how many there were before it on its channel
+    number: int
     channel: Channel
     queue: Queue
     no_ack: bool

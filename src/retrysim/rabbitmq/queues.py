@@ -120,7 +120,8 @@ class Queue:
         entry = self._entry(message)
         consumer = None if len(self.ready) else self.consumers.next()
         if consumer is not None:
-            self._hand_over(consumer, entry)
+            self.ready.put(entry)  # for a moment: a quorum queue with priorities counts what it takes out
+            self._hand_over(consumer, self.ready.pop())
             return True
         entry.redelivered = message.delivery_count > 0  # a classic queue looks at it only where it stores the message
         self._add(entry)
@@ -229,8 +230,10 @@ class Queue:
     def purge(self) -> int:
         """Drop what is ready; how many messages that were."""
         count = len(self.ready)
-        for _ in range(count):
-            self._server.dropped(self, self._pop().message, "purged")
+        for entry in self.ready:
+            self._server.dropped(self, entry.message, "purged")
+        self.ready.clear()
+        self._ready_bytes = 0
         return count
 
     def keep_persistent(self) -> None:

@@ -39,6 +39,10 @@ class Store(Protocol):
         """Take out one of the ``heads``."""
         ...
 
+    def clear(self) -> None:
+        """Take out all, as a purge does."""
+        ...
+
 
 class ClassicStore:
     """Higher priorities first, each in the order of publishing; what is put back returns to its place."""
@@ -84,6 +88,10 @@ class ClassicStore:
     def remove(self, _head: Entry) -> None:
         self.pop()
 
+    def clear(self) -> None:
+        self._levels.clear()
+        self._size = 0
+
 
 class QuorumStore:
     """What was returned comes first, in the order of its return; then by the priorities that the version knows."""
@@ -93,7 +101,7 @@ class QuorumStore:
         self._returned: deque[Entry] = deque()
         self._levels: dict[int, deque[Entry]] = {}
         self._size = 0
-        #: how many were taken since the last one of normal priority
+        #: how many were taken since it last was the turn of normal priority
         self._taken = 0
 
     def __len__(self) -> int:
@@ -132,8 +140,11 @@ class QuorumStore:
         return self._levels[level].popleft()
 
     def _next_level(self) -> int:
+        """The highest; with two shares every third time the one whose message is the oldest (``rabbit_fifo_q``)."""
         levels = self._descending()
-        return levels[-1] if self._scheme == "two" and self._taken == _HIGH_SHARE else levels[0]
+        if self._scheme == "two" and self._taken == _HIGH_SHARE:
+            return min(levels, key=lambda level: self._levels[level][0].number)
+        return levels[0]
 
     def heads(self) -> Sequence[Entry]:
         """With strict priorities, the first of each priority and the first that was returned; else the next one."""
@@ -152,9 +163,14 @@ class QuorumStore:
         of_returned = bool(self._returned) and self._returned[0] is head
         (self._returned if of_returned else self._levels[head.priority]).popleft()
 
+    def clear(self) -> None:
+        self._returned.clear()
+        self._levels.clear()
+        self._size = self._taken = 0
+
 
 #: The priority of a quorum queue's message that names none, and the highest that counts as normal.
 _NORMAL = 4
 _STRICT_MAX = 31
-#: How many of high priority are taken before one of normal priority.
+#: How many are taken before it is the turn of normal priority.
 _HIGH_SHARE = 2

@@ -46,6 +46,9 @@ class Version:
     tells_zero_deliveries: bool = False
     #: which priorities quorum queues know: none, two shares (0-4 and 5 or more), or 0 to 31 strictly
     quorum_priorities: Literal["none", "two", "strict"] = "none"
+    #: whether a quorum queue takes back what a channel had that is gone in the order of its subscriptions, and what was
+    #: fetched last; if not, what was fetched first, and the rest by the tags of its consumers
+    returns_by_subscription: bool = False
     #: whether ``x-death`` that a client sends counts for the detection of cycles
     reads_deaths_of_clients: bool = True
     #: whether a dead letter keeps its delivery count, so that it is told to be redelivered where nobody has had it
@@ -72,6 +75,7 @@ VERSIONS = {
             release="4.0.5",
             delivery_limit=20,
             quorum_priorities="two",
+            returns_by_subscription=True,
             reads_deaths_of_clients=False,
         ),
         Version(
@@ -85,6 +89,7 @@ VERSIONS = {
             global_qos=False,
             ignores_queue_mode=True,
             quorum_priorities="strict",
+            returns_by_subscription=True,
             reads_deaths_of_clients=False,
         ),
     )
