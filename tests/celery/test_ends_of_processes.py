@@ -5,11 +5,14 @@ import atexit
 import faulthandler
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from itertools import count
+from pathlib import Path
 
 import pytest
 from billiard import VERSION as BILLIARD
@@ -76,6 +79,7 @@ WAYS = {
     "SIGUSR2": (lambda: os.kill(os.getpid(), signal.SIGUSR2), lost("signal 12 (SIGUSR2)"), "died"),
     "SIGALRM": (lambda: os.kill(0, signal.SIGALRM) or time.sleep(1), None, "died"),
     "raise_signal": (lambda: signal.raise_signal(signal.SIGSEGV), lost("signal 11 (SIGSEGV)"), "died"),
+    "pidfd": (lambda: by_a_pidfd(signal.SIGKILL), lost("signal 9 (SIGKILL)"), "killed"),
     "faulthandler": (lambda: faulthandler._sigsegv(), lost("signal 11 (SIGSEGV)"), "died"),
     "thread": (lambda: in_a_thread(lambda: os._exit(4)), lost("exitcode 4"), "died"),
     "watchdog": (lambda: faulthandler.dump_traceback_later(5, exit=True) or time.sleep(9), lost("exitcode 1"), "died"),
@@ -84,6 +88,14 @@ WAYS = {
 
 def note(where, what):
     where.append(what)
+
+
+def by_a_pidfd(number):
+    pidfd = os.pidfd_open(os.getpid())
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    finally:
+        os.close(pidfd)
 
 
 def in_a_thread(function):
@@ -162,6 +174,66 @@ def test_a_signal_to_a_process_outside_of_the_simulation_is_refused(play):
         f"RealWait('a task sends SIGTERM to process {other.pid}, which is none of the simulation\\n  at test_ends_of_"
     )
     assert other.returncode != -signal.SIGTERM
+
+
+class Finalized:
+    """Does something when it is freed."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __del__(self):
+        try:
+            self.function()
+        except Exception as error:
+            LINES.append(type(error).__name__)
+
+
+REAL = {
+    "a signal": (lambda _: os.kill(os.getpid(), signal.SIGUSR2), "Unsupported"),
+    "an alarm": (lambda _: signal.alarm(1), "Unsupported"),
+    "a directory": (lambda _: os.chdir("/"), "Unsupported"),
+    "a program": (lambda _: subprocess.run(["true"], check=True), "RealWait"),
+    "a fork": (lambda _: os.fork(), "Unsupported"),
+    "a connection": (lambda port: socket.socket().connect(("127.0.0.1", port)), "UnservedHost"),
+    "a datagram": (lambda port: udp().sendto(b"x", ("127.0.0.1", port)), "UnservedHost"),
+}
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo", "threads", "gevent"])
+@pytest.mark.parametrize("what", REAL)
+def test_a_finalizer_of_a_task_that_never_ended_does_nothing_real(pool, what):
+    """A process that is killed runs no finalizers. Here they run when the simulation ends, and frees what it held."""
+    does, error = REAL[what]
+    received, directory = [], Path.cwd()
+    before = signal.signal(signal.SIGUSR2, lambda *_: received.append("signal"))
+    app = Celery(f"ends{next(NUMBERS)}", broker="redis://nobody.example/0", set_as_current=False)
+    with udp() as other:
+        other.bind(("127.0.0.1", 0))
+        other.setblocking(False)
+        port = other.getsockname()[1]
+
+        @app.task(name="wait", shared=False)
+        def wait():
+            _held = Finalized(partial(does, port))
+            time.sleep(10**6)
+
+        with Simulation() as sim:
+            sim.start_worker(app, pool=pool)
+            wait.delay()
+            sim.run_for(30)
+            sim.leave_workers()
+        signal.signal(signal.SIGUSR2, before)
+
+        with pytest.raises(BlockingIOError):
+            other.recv(1)
+    assert [error] == LINES
+    assert received == []
+    assert Path.cwd() == directory
+
+
+def udp():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 @pytest.mark.parametrize("broker", ["redis", "memory"])

@@ -83,6 +83,8 @@ class Environment:
         self.over = False
         #: what to do instead of waiting in a thread that runs in real time
         self.instead_of_a_thread = "instead of the thread, start its function by sim.start_program(function)"
+        #: whether what processes held is being freed just now, by finalizers that are the code of processes that ended
+        self.frees = False
         #: hosts that are processes of the machine
         self.faces = Faces()
 
@@ -173,8 +175,10 @@ class Environment:
         try:
             for over in self.listeners.over:
                 over(gone)
+            self.frees = True
             free(gone)
         finally:
+            self.frees = False
             for emptied in (self._killed, self._processes, self._ready, self._schedule):
                 emptied.clear()
             self.listeners.end()

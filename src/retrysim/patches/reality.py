@@ -68,7 +68,7 @@ class Reality:
         """
         environment = self._environment
         if environment.over or not environment.owns_thread:
-            return False
+            return environment.frees and environment.owns_thread
         return environment.current is not None or self._received is not None or self.runs_a_task()
 
     @contextmanager
@@ -107,8 +107,11 @@ class Reality:
     def host(self) -> Host | None:
         """The simulated process that the caller is in; ``None`` for the test itself, and for real threads.
 
-        What a test runs eagerly, or in a thread, is in the test's own process: that one is not to end.
+        What a test runs eagerly, or in a thread, is in the test's own process: that one is not to end. Raises
+        ``Unsupported`` in a finalizer of a process that has ended, which a real one would not run.
         """
+        if self._environment.frees and self.inside:
+            raise Unsupported("a finalizer does what only a process can do, and its process has ended")
         return self._environment.host if self.inside else None
 
     def instead_of(self, real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:

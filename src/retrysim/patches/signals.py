@@ -7,9 +7,11 @@ itself does with signals is real.
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
@@ -25,12 +27,22 @@ def signals_of_simulated_processes(stand_ins: StandIns, environment: Environment
     """Let each simulated process have its own signals, alarm and mask."""
     ours = _Signals(environment, reality)
     for name in (
-        "signal", "getsignal", "alarm", "setitimer", "getitimer", "raise_signal", "pthread_kill", "pthread_sigmask",
-        "sigpending", "pause", "sigwait", "sigwaitinfo", "sigtimedwait", "siginterrupt", "set_wakeup_fd",
+        "signal", "getsignal", "alarm", "setitimer", "getitimer", "raise_signal", "pthread_kill", "pidfd_send_signal",
+        "pthread_sigmask", "sigpending", "pause", "sigwait", "sigwaitinfo", "sigtimedwait", "siginterrupt",
+        "set_wakeup_fd",
     ):  # fmt: skip
         if hasattr(signal, name):
             stand_ins.put(signal, name, reality.instead_of(getattr(signal, name), getattr(ours, name)))
     stand_ins.put(_thread, "interrupt_main", reality.instead_of(_thread.interrupt_main, ours.interrupt_main))
+
+
+def _pid_of(pidfd: int) -> int:
+    """Which process a file descriptor of ``os.pidfd_open`` refers to. Raises ``OSError`` if none."""
+    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text(encoding="ascii").splitlines()
+    pid = int(dict(line.split(":", 1) for line in lines).get("Pid", 0))
+    if pid <= 0:
+        raise ProcessLookupError(3, "No such process")
+    return pid
 
 
 class _Signals:
@@ -78,6 +90,11 @@ class _Signals:
             raise ProcessLookupError(3, "No such process")
         if signalnum:
             process.send(signalnum)
+
+    def pidfd_send_signal(
+        self, _process: Host, pidfd: int, sig: int, _siginfo: None = None, _flags: int = 0, /
+    ) -> None:
+        os.kill(_pid_of(pidfd), sig)  # the stand-in
 
     def interrupt_main(self, process: Host, signum: int = SIGINT, /) -> None:
         if callable(process.handler(signum)):
