@@ -5,6 +5,7 @@ import resource
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from celery import Celery
@@ -97,6 +98,40 @@ def test_a_task_works_in_the_directory_and_under_the_limits_that_it_has_set(tmp_
         return str(Path.cwd()), os.umask(0o027), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
     assert play(change)[0] == [str(tmp_path), 0o027, 256]
+
+
+def test_what_the_test_sets_after_a_task_stays(tmp_path):
+    before = settings()
+    app = Celery(f"settings{next(NUMBERS)}", broker="memory://", backend="redis://nobody.example/1")
+
+    @app.task(name="change", shared=False)
+    def change():
+        change_all()
+
+    try:
+        with Simulation() as sim:
+            sim.start_worker(app)
+            change.delay().get()
+            os.chdir(tmp_path)
+            os.umask(0o027)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (512, before["files"][1]))
+
+        assert settings() == before | {"directory": tmp_path, "umask": 0o027, "files": (512, before["files"][1])}
+    finally:
+        os.chdir(before["directory"])
+        os.umask(before["umask"])
+        resource.setrlimit(resource.RLIMIT_NOFILE, before["files"])
+
+
+def test_the_directory_is_put_back_where_the_tasks_own_is_gone():
+    def change():
+        with TemporaryDirectory() as folder:
+            os.chdir(folder)
+
+    before = Path.cwd()
+    play(change)
+
+    assert Path.cwd() == before
 
 
 def test_what_is_left_out_is_said_once():

@@ -105,26 +105,30 @@ def _refuse(reality: Reality, name: str, _process: Host, *_args: Any) -> None:
 
 
 class _Kept:
-    """What was there before it was changed first."""
+    """What was there before it was changed first, and what was left: what the test has changed since stays."""
 
     def __init__(self, undo: UndoStack) -> None:
         self._undo = undo
-        self._known: set[Any] = set()
+        self._left: dict[Any, Any] = {}
 
-    def _put_back(self, what: Any, undo: Callable[[], object]) -> None:
-        if what not in self._known:
-            self._known.add(what)
-            self._undo.then(partial(self._known.discard, what))
-            self._undo.then(undo)
+    def _changed(self, what: Any, before: Any, read: Callable[[], Any], write: Callable[[Any], object]) -> None:
+        if what not in self._left:
+            self._undo.then(partial(self._put_back, what, before, read, write))
+        self._left[what] = read()
+
+    def _put_back(self, what: Any, before: Any, read: Callable[[], Any], write: Callable[[Any], object]) -> None:
+        if read() in (self._left.pop(what), None):
+            write(before)
 
     def chdir(self, real: Callable[[Any], None], _process: Host, path: Any) -> None:
-        before = Path.cwd()
+        before = _directory()
         real(path)
-        self._put_back("directory", partial(os.chdir, before))
+        if before is not None:
+            self._changed("directory", before, _directory, os.chdir)
 
     def umask(self, real: Callable[[int], int], _process: Host, mask: int, /) -> int:
         before = real(mask)
-        self._put_back("umask", partial(real, before))
+        self._changed("umask", before, partial(_mask, real), real)
         return before
 
     def setrlimit(
@@ -139,7 +143,7 @@ class _Kept:
             reality.note("resource.RLIMIT_CPU is left out: the processor time of the whole test would count")
             return
         real(which, (limits[0], hard))
-        self._put_back(which, partial(real, which, (soft, hard)))
+        self._changed(which, (soft, hard), partial(resource.getrlimit, which), partial(real, which))
 
     def prlimit(
         self,
@@ -159,3 +163,17 @@ class _Kept:
         elif limits is not None:
             reality.note("resource.prlimit of another process is left out")
         return before
+
+
+def _directory() -> Path | None:
+    """The working directory; ``None`` if it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def _mask(umask: Callable[[int], int]) -> int:
+    mask = umask(0)
+    umask(mask)
+    return mask
