@@ -40,6 +40,11 @@ class OwnRecord(logging.LogRecord):
     pass
 
 
+class Finder:
+    def find_spec(self, *_args):
+        return None
+
+
 class OwnPolicy(asyncio.DefaultEventLoopPolicy):
     pass
 
@@ -77,15 +82,18 @@ SETTINGS = {
     "digits of an int": (lambda: sys.set_int_max_str_digits(4321), sys.get_int_max_str_digits),
     "switch interval": (lambda: sys.setswitchinterval(0.5), sys.getswitchinterval),
     "garbage collector": (gc.disable, gc.isenabled),
+    "its callbacks": (lambda: gc.callbacks.append(ignore), lambda: list(gc.callbacks)),
     "its thresholds": (lambda: gc.set_threshold(5, 5, 5), gc.get_threshold),
     "sys.path": (lambda: sys.path.insert(0, "/nowhere"), lambda: list(sys.path)),
     "sys.argv": (lambda: sys.argv.append("more"), lambda: list(sys.argv)),
+    "sys.meta_path": (lambda: sys.meta_path.append(Finder()), lambda: [type(one).__name__ for one in sys.meta_path]),
     "sys.stdin": attribute(sys, "stdin", io.StringIO()),
     "sys.stdout": attribute(sys, "stdout", io.StringIO()),
     "sys.stderr": attribute(sys, "stderr", io.StringIO()),
     "sys.excepthook": attribute(sys, "excepthook", ignore),
     "sys.unraisablehook": attribute(sys, "unraisablehook", ignore),
     "sys.displayhook": attribute(sys, "displayhook", ignore),
+    "sys.breakpointhook": attribute(sys, "breakpointhook", ignore),
     "sys.dont_write_bytecode": attribute(sys, "dont_write_bytecode", "maybe"),
     "threading.excepthook": attribute(threading, "excepthook", ignore),
     "tempfile.tempdir": attribute(tempfile, "tempdir", "/nowhere"),
@@ -104,6 +112,7 @@ SETTINGS = {
     "class of loggers": (lambda: logging.setLoggerClass(OwnLogger), logging.getLoggerClass),
     "factory of log records": (lambda: logging.setLogRecordFactory(OwnRecord), logging.getLogRecordFactory),
     "filters of warnings": (lambda: warnings.simplefilter("ignore"), lambda: list(warnings.filters)),
+    "capture of warnings": (lambda: logging.captureWarnings(True), lambda: logging._warnings_showwarning is None),
     "warnings.showwarning": attribute(warnings, "showwarning", ignore),
     "random": (lambda: random.seed(5), random.getstate),
     "handler of a signal": (lambda: signal.signal(signal.SIGUSR1, ignore), lambda: signal.getsignal(signal.SIGUSR1)),
