@@ -531,3 +531,23 @@ def test_a_traceback_of_what_a_decorator_raises_has_no_frame_of_ours(project):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *AttributeError: *no_such_name*"])
     result.stdout.no_fnmatch_line("*worker_option.py*")
+
+
+def test_between_two_tests_xdist_waits_in_real_time(project):
+    pytest.importorskip("xdist")
+    project.makepyfile(
+        """
+        import pytest
+        from celery.contrib.testing.worker import start_worker
+        from proj import app, nap
+
+        @pytest.mark.parametrize("seconds", range(6))
+        def test_nap(seconds):
+            with start_worker(app, perform_ping_check=False):
+                assert nap.delay(seconds).get(timeout=10) == seconds
+        """
+    )
+
+    result = project.runpytest_subprocess("--retrysim-worker", "-n", "2", "--maxschedchunk", "1")
+
+    result.assert_outcomes(passed=6)

@@ -120,6 +120,7 @@ class WorkerOption:
             self._virtual_ns += self._now_ns() - began_ns
             if self._world is not None:
                 self._world.put_settings_back()
+                self._world.stop_time()  # between two tests pytest itself waits, as pytest-xdist does for the next one
 
     def _now_ns(self) -> int:
         return 0 if self._world is None else self._world.elapsed_ns
