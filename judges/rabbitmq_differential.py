@@ -1,7 +1,7 @@
 """Judge: the same random operations on the simulated RabbitMQ and on a real one, through py-amqp, and all they see.
 
     python judges/rabbitmq_differential.py [--operations 10000] [--version 3.10] [--port 5672] [--vhost NAME] [--seed 0]
-        [--jobs 4]
+        [--jobs 4] [--kinds quorum] [--length 40]
 
 Compared after each operation: results and errors, deliveries (order, tags, flags, properties), cancels, returns, and
 what each queue says of itself. Exits 1 if there is a difference.
@@ -10,7 +10,8 @@ What a real server leaves to chance is no difference, and is counted by its kind
 
 * Two queues deliver on one channel beside each other: the case ends where only their order differs.
 * Queues are told one after the other that a client is gone, in the order of a hash of their names. A consumer of one
-  that is not told yet may get a dead letter of another. A case that differs is played again with each order.
+  that is not told yet may get a dead letter of another. The channels of a connection end beside each other. A case that
+  differs is played again with each order.
 * A message expires while an operation is on its way. Such a case agrees when it is played again.
 """
 
@@ -33,7 +34,7 @@ import amqp
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "rabbitmq"))
 import contextlib
 
-from rabbitmq_operations import KINDS, draw
+from rabbitmq_operations import KINDS, LENGTH, draw
 from simulated_connection import World
 
 _PATIENCE_S = 1.5
@@ -41,6 +42,8 @@ _PATIENCE_S = 1.5
 _SHOWN = 16
 #: After so many differences there is no need for more.
 _ENOUGH = 5
+#: How far it has come is told each time so many seconds have passed.
+_RARELY_S = 20
 _INVENTED = re.compile(r"amq\.(gen|ctag)-[\w-]+")
 
 
@@ -288,10 +291,11 @@ class Setting:
     vhost: str
     seed: int
     kinds: tuple[str, ...]
+    length: int
 
 
-#: The orders in which the four queues of a case can be told that a client is gone.
-_ORDERS = list(itertools.permutations(range(4)))
+#: The orders in which the four queues of a case can be told that a client is gone, and in which its channels end.
+_ORDERS = [(queues, step) for queues in itertools.permutations(range(4)) for step in (1, -1)]
 
 
 def judge(case, setting):
@@ -303,7 +307,7 @@ def judge(case, setting):
         return count, "agree when played again", None
     for order in _ORDERS[1:]:
         if play(case, setting, order)[0] is None:
-            return count, "agree when queues hear of a client's end in another order", None
+            return count, "agree when a client's channels end in another order", None
     return count, "differ", (case, *found)
 
 
@@ -326,17 +330,20 @@ def play(case, setting, order=_ORDERS[0]):
     arms = Arm(world.connect, prefix), Arm(connect, prefix)
     done, count = [], 0
     watched = [f"{prefix}.q{number}" for number in range(3)] + [f"{prefix}.dead"]
-    place = dict(zip(watched, order, strict=True))
+    queues, step = order
+    place = dict(zip(watched, queues, strict=True))
     world.server.order_of_ends = lambda queues: sorted(queues, key=lambda queue: place.get(queue.name, -1))
     names = [*watched, f"{prefix}.barrier"], [f"{prefix}.dlx", f"{prefix}.x0", f"{prefix}.x1"]
     try:
         _clean(arms[1:], *names)
-        for operation in draw(stream, prefix, setting.kinds):
+        for operation in draw(stream, prefix, setting.kinds, setting.length):
             count += 1
             done.append(operation)
             if operation[0] == "wait":
                 time.sleep(operation[2]["seconds"])
             catch_up()
+            for connection in world.server.connections if operation[0] == "reopen_connection" else ():
+                connection.channels = dict(sorted(connection.channels.items(), reverse=step < 0))
             results = [arm.do(operation) for arm in arms]
             difference = _compare(arms, results, watched, catch_up)
             if difference:
@@ -417,6 +424,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="play this case alone")
     parser.add_argument("--kinds", default=",".join(KINDS), help="the kinds of queues that are drawn from")
+    parser.add_argument("--length", type=int, default=LENGTH, help="how many operations a case has")
     parser.add_argument("--jobs", type=int, default=4, help="cases that are played beside each other")
     options = parser.parse_args()
     setting = Setting(
@@ -425,15 +433,20 @@ def main():
         vhost=options.vhost,
         seed=options.seed,
         kinds=tuple(options.kinds.split(",")),
+        length=options.length,
     )
     cases = itertools.count() if options.case is None else [options.case]
     began, total, ends = time.monotonic(), 0, Counter()
+    told = began
     with ProcessPoolExecutor(options.jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
         for count, ended, found in _results(pool, cases, setting, 2 * options.jobs):
             total += count
             ends[ended] += 1
             if found:
                 _tell(*found)
+            if time.monotonic() - told > _RARELY_S:
+                told = time.monotonic()
+                print(f"seed {options.seed}: {total} of {options.operations} operations", flush=True)
             if total >= options.operations or ends["differ"] >= _ENOUGH:
                 break
     seconds = time.monotonic() - began

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: How many operations a case has, after its declarations.
-_LENGTH = 40
+#: How many operations a case has, after its declarations, unless told otherwise.
+LENGTH = 40
 
 KINDS = {
     "plain": {},
@@ -25,7 +25,7 @@ KINDS = {
 }
 
 
-def draw(stream, prefix, only):
+def draw(stream, prefix, only, length):
     """The operations of a case."""
     queues = [f"{prefix}.q{number}" for number in range(3)]
     kinds = {queue: stream.choice(only) for queue in queues}
@@ -41,7 +41,7 @@ def draw(stream, prefix, only):
     for queue, kind in kinds.items():
         yield ("declare", where, {"queue": queue, "kind": kind})
     every = [*queues, f"{prefix}.dead"]
-    for number in range(_LENGTH):
+    for number in range(length):
         where = (stream.randrange(2), stream.randrange(2))
         yield _operation(stream, where, number, every, kinds, exchanges, prefix)
 
