@@ -168,7 +168,8 @@ def dead_letter_queue(channel, name="dead"):
     channel.queue_bind(name, "dlx")
 
 
-def test_quorum_queue_counts_what_expires_after_a_get_among_what_is_left():
+@pytest.mark.parametrize(("no_ack", "left"), [(False, 2), (True, 1)])
+def test_quorum_queue_counts_what_expires_after_a_get_that_is_to_be_acknowledged(no_ack, left):
     world = World("3.10")
     channel = world.connect().channel()
     channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
@@ -176,7 +177,7 @@ def test_quorum_queue_counts_what_expires_after_a_get_among_what_is_left():
         channel.basic_publish(amqp.Message(body, **({"expiration": expiration} if expiration else {})), routing_key="q")
     world.pass_ms(200)
 
-    assert channel.basic_get("q", no_ack=True).delivery_info["message_count"] == 2
+    assert channel.basic_get("q", no_ack=no_ack).delivery_info["message_count"] == left
     assert channel.queue_declare("q", passive=True).message_count == 1
 
 

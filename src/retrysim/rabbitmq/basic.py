@@ -90,7 +90,7 @@ def _cancel(channel: Channel, *, consumer_tag: str, nowait: bool) -> None:
 
 def _get(channel: Channel, *, queue: str, no_ack: bool) -> None:
     found = queue_named(channel, queue)
-    entry, left = found.get()
+    entry, left = found.get(no_ack=no_ack)
     if entry is None:
         channel.send("basic.get_empty", "")
         return

@@ -173,10 +173,10 @@ class Queue:
         self._ready_bytes -= len(entry.message.body)
         return entry
 
-    def get(self) -> tuple[Entry | None, int]:
+    def get(self, *, no_ack: bool) -> tuple[Entry | None, int]:
         """The next message, for ``basic.get``, and how many are left.
 
-        A quorum queue counts what expires after it, too (``rabbit_fifo`` replies before it looks again).
+        A quorum queue counts what expires behind one that is to be acknowledged, as ``rabbit_fifo`` looks only later.
         """
         self.used()
         self._drop_expired()
@@ -184,7 +184,7 @@ class Queue:
         left = len(self.ready)
         self._drop_expired()
         self._watch_expiry()
-        return entry, left if self.is_quorum else len(self.ready)
+        return entry, left if self.is_quorum and not no_ack else len(self.ready)
 
     def dispatch(self) -> None:
         """Deliver what is ready to those who may have it, and drop what has expired."""
