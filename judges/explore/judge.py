@@ -18,11 +18,10 @@ from judges.explore.bank.bug import BANK, Bug
 from retrysim.errors import InputError
 from retrysim.exploring.exploration import Budget, Explorer, Interrupted, kinds_named
 from retrysim.exploring.face import explore_scenario
-from retrysim.exploring.forks import Forks
 from retrysim.exploring.further import Further, search_further
 from retrysim.exploring.kinds import KINDS
 from retrysim.exploring.order import single_strikes
-from retrysim.exploring.playing import hung, player_of
+from retrysim.exploring.shared_start import runner_of
 from retrysim.exploring.subject import subject_of
 from retrysim.exploring.surroundings import surroundings_of
 from retrysim.exploring.trial import Trial
@@ -81,9 +80,8 @@ def explorer_of(bug: Bug, *, fixed: bool, seed: int, runs: int | None = None) ->
     items = items_of(loads(bug.scenario(fixed=fixed), file=f"{bug.name}.scenario.yaml"))
     subject = subject_of(items, None, None)
     around = surroundings_of(subject)
-    forks = Forks(player_of(subject), jobs=1, on_hang=hung)
     budget = Budget(runs=runs or 100_000, jobs=1, seed=seed)
-    return Explorer(forks, around, kinds=kinds_named(kinds_of(bug)), budget=budget)
+    return Explorer(runner_of(subject, jobs=1), around, kinds=kinds_named(kinds_of(bug)), budget=budget)
 
 
 def shows(bug: Bug, explorer: Explorer) -> bool:

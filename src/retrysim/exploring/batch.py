@@ -6,11 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from retrysim.exploring.forks import Forks
-from retrysim.exploring.playing import hung, player_of
+from retrysim.exploring.shared_start import runner_of
 from retrysim.exploring.subject import subject_of
 from retrysim.exploring.surroundings import surroundings_of
-from retrysim.exploring.trial import Trial, TrialResult, result_as_dict, trial_from_dict
+from retrysim.exploring.trial import result_as_dict, trial_from_dict
 from retrysim.exploring.warm import warm_up
 from retrysim.project import project_around
 from retrysim.scenarios import items_of, loads
@@ -23,8 +22,7 @@ def main() -> None:
     subject = subject_of(items_of(scenario), payload["item"], project)
     warm_up(surroundings_of(subject).broker)
     trials = [trial_from_dict(values) for values in payload["trials"]]
-    forks: Forks[Trial, TrialResult] = Forks(player_of(subject), jobs=1, on_hang=hung)
-    results = dict(forks.results(trials))
+    results = dict(runner_of(subject, jobs=1).results(trials))
     for index in range(len(trials)):
         sys.stdout.write(json.dumps(result_as_dict(results[index])) + "\n")
 

@@ -75,6 +75,7 @@ class Exploration:
     seconds: float = 0.0
     jobs: int = 1
     interrupted: bool = False
+    starts_anew: str | None = None  # why every run starts from nothing, which takes longer
     proof: str = ""  # what a bounded search of all orders came to
     new_states: list[int] = field(default_factory=list)  # for each round, how many states nobody had seen
 

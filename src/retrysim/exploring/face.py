@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +13,13 @@ from retrysim.errors import InputError
 from retrysim.exploring.executor import Executed
 from retrysim.exploring.exhaustive import prove
 from retrysim.exploring.exploration import Budget, Exploration, Explorer, Interrupted, Watch, kinds_named
-from retrysim.exploring.forks import Forks
 from retrysim.exploring.further import Further, search_further
 from retrysim.exploring.journal import Journal, Journaled
 from retrysim.exploring.page import page_of
-from retrysim.exploring.playing import hung, player_of
 from retrysim.exploring.report import markdown_report
 from retrysim.exploring.runner import Runner
 from retrysim.exploring.settle import Settling, mark_accepted
+from retrysim.exploring.shared_start import SharedStart, runner_of, why_not_shared
 from retrysim.exploring.subject import Subject, subject_of
 from retrysim.exploring.surroundings import surroundings_of
 from retrysim.exploring.trial import Trial, TrialResult
@@ -80,30 +80,37 @@ def explore_scenario(
     journal = Journal(subject, write=sharing.journal, read=sharing.merge)
     if sharing.executor is None and share_databases(subject.item):
         budget = replace(budget, jobs=1)
-    runner = Journaled(_runner(subject, budget, sharing), journal)
-    explorer = Explorer(runner, around, kinds=kinds, budget=budget, watch=watch)
-    which, parts = sharing.shard
-    search(
-        explorer,
-        f"{budget.seed}/{which}" if sharing.is_part else str(budget.seed),
-        share=(which - 1, parts),
-        merged=list(journal.known.values()) if sharing.merge else (),
-        exhaustive=exhaustive,
-    )
-    if folder is None or sharing.is_part:
-        mark_accepted(explorer, subject)
-    else:
-        Settling(explorer, subject, folder).settle()
+    with _runner(subject, budget, sharing) as runner:
+        explorer = Explorer(Journaled(runner, journal), around, kinds=kinds, budget=budget, watch=watch)
+        explorer.exploration.starts_anew = why_not_shared(subject)
+        which, parts = sharing.shard
+        search(
+            explorer,
+            f"{budget.seed}/{which}" if sharing.is_part else str(budget.seed),
+            share=(which - 1, parts),
+            merged=list(journal.known.values()) if sharing.merge else (),
+            exhaustive=exhaustive,
+        )
+        if folder is None or sharing.is_part:
+            mark_accepted(explorer, subject)
+        else:
+            Settling(explorer, subject, folder).settle()
     explorer.exploration.seconds = explorer.elapsed
     _write_pages(explorer, subject, pages or Pages())
     return explorer.exploration
 
 
-def _runner(subject: Subject, budget: Budget, sharing: Sharing) -> Runner:
+@contextmanager
+def _runner(subject: Subject, budget: Budget, sharing: Sharing) -> Iterator[Runner]:
     if sharing.executor is not None:
-        return Executed(sharing.executor, subject)
-    forks: Forks[Trial, TrialResult] = Forks(player_of(subject), jobs=budget.jobs or cores(), on_hang=hung)
-    return forks
+        yield Executed(sharing.executor, subject)
+        return
+    runner = runner_of(subject, jobs=budget.jobs or cores())
+    try:
+        yield runner
+    finally:
+        if isinstance(runner, SharedStart):
+            runner.close()
 
 
 def share_databases(item: ScenarioItem) -> bool:

@@ -14,17 +14,19 @@ import selectors
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from retrysim.errors import InternalError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_REAL = {"monotonic": time.monotonic}  # in a container: a simulation replaces a saved global
+#: In a container: a simulation replaces a saved global.
+_REAL: dict[str, Any] = {"monotonic": time.monotonic, "select": selectors.DefaultSelector.select}
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Forks(Generic[T, R]):
     def _begin(self, index: int, task: T) -> None:
         self._before(task)
         read, write = os.pipe()
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os.close(read)
             self._be_the_child(task, write)
@@ -107,9 +109,7 @@ class Forks(Generic[T, R]):
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            for standard in (0, 1, 2):
-                os.dup2(nowhere, standard)
+            be_silent()
             _write(pipe, pickle.dumps((True, self._work(task))))
             status = 0
         except BaseException:
@@ -119,7 +119,7 @@ class Forks(Generic[T, R]):
             os._exit(status)
 
     def _finished(self, tasks: Sequence[T]) -> Iterator[tuple[int, R]]:
-        for key, _ in self._selector.select(timeout=1.0):
+        for key, _ in _REAL["select"](self._selector, timeout=1.0):
             child: _Child = key.data
             part = os.read(child.pipe, 1 << 20)
             if part:
@@ -155,6 +155,20 @@ class Forks(Generic[T, R]):
         for child in list(self._children.values()):
             _kill(child)
             self._bury(child)
+
+
+def fork() -> int:
+    """``os.fork``. Python warns of other threads, none of which is needed in a child."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def be_silent() -> None:
+    """What this process prints is shown to nobody, and it can ask nobody."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
 
 
 def _kill(child: _Child) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from retrysim.exploring.facts import facts
 from retrysim.exploring.subject import Subject
 from retrysim.exploring.trial import Trial, TrialResult
 from retrysim.simulation.order import Ties
-from retrysim.simulation.player import play
+from retrysim.simulation.player import Stage, play, play_on
 from retrysim.simulation.simulation import Simulation
 
 #: Makes one run.
@@ -32,24 +33,53 @@ def hung(trial: Trial) -> TrialResult:
 
 def play_trial(subject: Subject, trial: Trial) -> TrialResult:
     """One run; an error that only this trial meets is part of its result."""
-    logging.disable(logging.CRITICAL)  # the runs of a search log what they provoke
-    drawn = _Drawn(trial)
-    try:
+
+    def run(drawn: Drawn) -> TrialResult:
+        outcome = play(subject.with_decisions(trial), throw_away=True, look=drawn.look)
+        result = facts(outcome.trace, outcome.findings, outcome.elapsed_ns, trial)
+        if trial.as_written and outcome.findings:
+            return replace(result, unmet=outcome.text().splitlines()[0])
+        return result
+
+    with silence():
+        return _noted(trial, run)
+
+
+def play_trial_on(subject: Subject, stage: Stage, trial: Trial) -> TrialResult:
+    """One run on a stage that this process of the machine throws away."""
+
+    def run(drawn: Drawn) -> TrialResult:
         item = subject.with_decisions(trial)
-        outcome = play(item, throw_away=True, look=drawn.look)
+        played = play_on(stage, item, throw_away=True, look=drawn.look)
+        trace = played.run.trace
+        return facts(trace, played.judged(item), played.run.end_ns - trace.start_ns, trial)
+
+    for begin in stage.sim.environment.listeners.copied:
+        begin()
+    return _noted(trial, run)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """The runs of a search log what they provoke."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _noted(trial: Trial, run: Callable[[Drawn], TrialResult]) -> TrialResult:
+    drawn = Drawn(trial)
+    try:
+        return drawn.noted(run(drawn))
     except InputError as error:  # the worker was gone already, or ran no task
         return TrialResult(unapplied=str(error))
     except Exception as error:
         return TrialResult(error=f"{type(error).__name__}: {error}")
-    finally:
-        logging.disable(logging.NOTSET)
-    result = facts(outcome.trace, outcome.findings, outcome.elapsed_ns, trial)
-    if trial.as_written and outcome.findings:
-        result = replace(result, unmet=outcome.text().splitlines()[0])
-    return drawn.noted(result)
 
 
-class _Drawn:
+class Drawn:
     """Draws the ties of one run, and notes those that it decided."""
 
     def __init__(self, trial: Trial) -> None:

@@ -80,6 +80,8 @@ def report_lines(name: str, exploration: Exploration) -> Iterator[str]:
     yield ""
     for kind, reason in exploration.left_out.items():
         yield f"left out: {kind} ({reason})"
+    if exploration.starts_anew:
+        yield f"every run starts from nothing, which takes longer: {exploration.starts_anew}"
     if exploration.states:
         yield states_line(exploration)
     yield from _proved(exploration)

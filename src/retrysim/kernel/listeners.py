@@ -30,6 +30,8 @@ class Listeners:
         self.died: list[Callable[[Host], object]] = []
         #: the simulation is over: these processes never run again, and their stacks are freed next
         self.over: list[Callable[[Sequence[Process]], object]] = []
+        #: this process of the machine is a copy, and the simulation goes on in it
+        self.copied: list[Callable[[], object]] = []
         #: given the error of a test that waits for what cannot come; each gives it with what it knows
         self.explain: list[Callable[[str], str]] = []
         #: asked what a process that waits waits for, and where

@@ -61,6 +61,7 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
             stand_ins.spread()
             own_thread_state(undo, environment)
             end_what_blocks_for_real(undo, environment, reality)
+            environment.listeners.add(undo, copied=lambda: look_after(UndoStack(), environment, reality))
             environment.faces.in_child.append(lambda _: look_after(UndoStack(), environment, reality))
             share_process_locks(undo, environment)
         yield

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,10 @@ def play(
     """
     began_ns = _REAL["perf_counter_ns"]()
     with environment_variables(item), databases_of(item):
-        run, failure, idle_faults = _run(item, watch, throw_away=throw_away, look=look)
-        findings = failure + idle_faults + ([] if failure else judge_run(item, run))
-        if not failure and item.expect.differs_from is not None:
+        with staged(item, watch) as stage:
+            played = play_on(stage, item, throw_away=throw_away, look=look)
+        run, findings = played.run, played.judged(item)
+        if not played.failure and item.expect.differs_from is not None:
             findings += _judge_difference(item, run)
     outcome = Outcome(
         item=item,
@@ -82,23 +83,29 @@ def play(
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def _run(
-    item: ScenarioItem,
-    watch: Callable[[Trace], object] | None = None,
-    *,
-    throw_away: bool = False,
-    look: Callable[[Simulation], object] | None = None,
-) -> tuple[Run, list[BrokenInvariant], list[BrokenInvariant]]:
-    """The run, why it could not go on, and which faults never happened or which tasks were never sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A simulation that stands ready: its workers wait, its fakes are served, and nothing was submitted yet."""
+
+    sim: Simulation
+    app: Any
+    fakes: Mapping[str, Fake]
+    #: what tasks return, by their ids
+    results: dict[str, Any]
+    log: TaskLog
+
+
+@contextmanager
+def staged(item: ScenarioItem, watch: Callable[[Trace], object] | None = None) -> Iterator[Stage]:
+    """Begin the simulation of an item. Neither its faults nor its ``order`` make a difference to what is ready then."""
     spec = item.scenario.spec
     allowed = (*spec.allow, *permit_for(spec.databases))
     app, set_up = find_app(item, allowed=allowed), find_setup(item, allowed=allowed)
     check_tasks(item, app)
     check_conf(item, app)
-    start = to_datetime(spec.start_ns)
     simulation = Simulation(
         seed=item.seed,
-        start=start,
+        start=to_datetime(spec.start_ns),
         broker=item.broker,
         redis=spec.redis,
         allow=spec.allow,
@@ -119,22 +126,56 @@ def _run(
             sim.idempotent(header=one.header, argument=one.argument, endpoint=one.endpoint)
         _start(item, sim, app)
         _set_up(item, set_up)
-        faults = FaultPlayer(spec.faults, sim, start_ns=spec.start_ns, scenario=item.scenario, fakes=fakes)
-        faults.start()
-        order = OrderPlayer(spec.order, sim.environment)
-        order.start()
-        if look is not None:
-            look(sim)
-        submitted: list[str] = []
-        unsent: list[Problem] = []
-        sim.environment.spawn(partial(_submit_all, item, sim, app, submitted, unsent), name="the client")
-        failure = _run_to_the_end(item, sim)
-        if throw_away:
-            sim.leave_workers()
-        end_ns, notes = sim.environment.clock.ns, sim.notes
-        run = Run(trace=sim.trace, end_ns=end_ns, results=results, submitted=submitted, notes=notes, task_log=log.lines)
+        yield Stage(sim=sim, app=app, fakes=fakes, results=results, log=log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A run that has ended."""
+
+    run: Run
+    #: why it could not go on
+    failure: list[BrokenInvariant]
+    #: the faults that never happened, and the tasks that were never sent
+    unapplied: list[BrokenInvariant]
+
+    def judged(self, item: ScenarioItem) -> list[BrokenInvariant]:
+        """What does not hold of it."""
+        return self.failure + self.unapplied + ([] if self.failure else judge_run(item, self.run))
+
+
+def play_on(
+    stage: Stage,
+    item: ScenarioItem,
+    *,
+    throw_away: bool = False,
+    look: Callable[[Simulation], object] | None = None,
+) -> Played:
+    """Play an item on a stage that was made for it, or for another one with other faults and another ``order``."""
+    spec, sim = item.scenario.spec, stage.sim
+    faults = FaultPlayer(spec.faults, sim, start_ns=spec.start_ns, scenario=item.scenario, fakes=stage.fakes)
+    faults.start()
+    order = OrderPlayer(spec.order, sim.environment)
+    order.start()
+    if look is not None:
+        look(sim)
+    submitted: list[str] = []
+    unsent: list[Problem] = []
+    sim.environment.spawn(partial(_submit_all, item, sim, stage.app, submitted, unsent), name="the client")
+    failure = _run_to_the_end(item, sim)
+    if throw_away:
+        sim.leave_workers()
+    run = Run(
+        trace=sim.trace,
+        end_ns=sim.environment.clock.ns,
+        results=stage.results,
+        submitted=submitted,
+        notes=sim.notes,
+        task_log=stage.log.lines,
+    )
     refused = [BrokenInvariant(invariant="every_task_is_sent", problems=tuple(unsent))] if unsent else []
-    return run, failure, refused if failure else [*faults.findings(), *order.findings(), *refused]
+    unapplied = refused if failure else [*faults.findings(), *order.findings(), *refused]
+    return Played(run=run, failure=failure, unapplied=unapplied)
 
 
 @contextmanager
@@ -258,8 +299,10 @@ def _charge_costs(undo: UndoStack, item: ScenarioItem, sim: Simulation) -> None:
 def _judge_difference(item: ScenarioItem, run: Run) -> list[BrokenInvariant]:
     """The same tasks in the other way of running Celery must not do the same."""
     assert item.expect.differs_from is not None
-    other, failure, _ = _run(replace(item, celery=item.expect.differs_from))
-    if failure or _timelines(run) != _timelines(other):
+    other_item = replace(item, celery=item.expect.differs_from)
+    with staged(other_item) as stage:
+        other = play_on(stage, other_item)
+    if other.failure or _timelines(run) != _timelines(other.run):
         return []
     text = f"expected the tasks to do something else than in {item.expect.differs_from}, but every timeline is the same"
     return [BrokenInvariant(invariant="differs_from", problems=(Problem(text=text),))]
