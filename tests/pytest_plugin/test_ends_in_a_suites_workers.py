@@ -77,7 +77,7 @@ OF_A_CHILD = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # for one test: between two of them, pytest-xdist waits for the next
 def world():
     with EmbeddedWorld(seed=0, start=START) as world:
         world.start_time()
