@@ -104,9 +104,19 @@ def test_a_task_that_computes_forever_ends_in_a_copy_too():
     [
         ("database: real\n", "the scenario uses a database"),
         ("allow: [files, threads]\n", "the scenario allows what is real (files, threads)"),
+        ("workers: {isolated: true}\n", "its pool processes are processes of the machine"),
     ],
 )
 def test_a_simulation_with_real_things_is_not_copied(text, why):
     assert why_not_shared(subject()) is None
-    assert why_not_shared(subject(SHOP + text)) == why
-    assert isinstance(runner_of(subject(SHOP + text), jobs=1), Forks)
+    real = subject("submit: [{task: quiet}]\n" + text)
+    assert why_not_shared(real) == why
+    assert isinstance(runner_of(real, jobs=1), Forks)
+
+
+def test_isolated_pool_processes_are_explored_as_such():
+    isolated = subject("workers: {count: 2, isolated: true}\nsubmit: [{task: quiet}]\n")
+
+    assert isolated.values["workers"] == {"count": 2, "concurrency": 1, "isolated": True}
+    ((_, result),) = runner_of(isolated, jobs=1).results([Trial(wants_trace=True)])
+    assert [facts.state for facts in result.tasks.values()] == ["SUCCESS"]

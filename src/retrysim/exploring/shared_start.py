@@ -41,6 +41,8 @@ def why_not_shared(subject: Subject) -> str | None:
     spec = subject.item.scenario.spec
     if spec.databases is not None:
         return "the scenario uses a database"
+    if any(worker.isolated for worker in subject.with_decisions(Trial()).workers):
+        return "its pool processes are processes of the machine"
     return f"the scenario allows what is real ({', '.join(spec.allow)})" if spec.allow else None
 
 

@@ -57,6 +57,7 @@ class Subject:
                 "concurrency": one.concurrency,
                 **({"pool": one.pool} if one.pool else {}),
                 **({"queues": list(one.queues)} if one.queues else {}),
+                **({"isolated": True} if one.isolated else {}),
             }
             for one in specs
         ]
