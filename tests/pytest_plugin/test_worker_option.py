@@ -461,6 +461,37 @@ def test_threads_of_a_test_publish_to_a_rabbitmq_that_is_not_there(project):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("pool", ["solo", "prefork"])
+def test_an_event_loop_of_a_task_and_of_the_test_waits_in_virtual_time(project, pool):
+    result = run(
+        project,
+        f"""
+        import asyncio
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def celery_worker_pool():
+            return {pool!r}
+
+        async def nap(seconds):
+            await asyncio.sleep(seconds)
+            return await asyncio.get_running_loop().run_in_executor(None, lambda: seconds)
+
+        @pytest.fixture(scope="session", autouse=True)
+        def tasks(celery_session_app):
+            @celery_session_app.task(name="nap")
+            def nap_in_a_task():
+                return asyncio.run(nap(900))
+
+        def test_both(celery_session_app, celery_session_worker):
+            assert celery_session_app.tasks["nap"].delay().get(timeout=1000) == 900
+            assert asyncio.run(asyncio.wait_for(nap(900), timeout=1000)) == 900
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
 def test_task_in_a_pool_process_of_the_session_catches_its_soft_time_limit(project):
     result = run(
         project,

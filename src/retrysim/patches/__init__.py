@@ -11,6 +11,7 @@ from retrysim.patches.places import call_site
 from retrysim.patches.readings import monotonic_ns
 from retrysim.patches.real_programs import programs_live_in_real_time
 from retrysim.patches.reality import Reality
+from retrysim.patches.selects import virtual_event_loops_of_a_suite
 from retrysim.patches.standard_library import begin_randomness, virtual_clocks, virtual_standard_library
 from retrysim.patches.standing import standing_of
 from retrysim.patches.threads_of_a_test import virtual_threads_of_a_test
@@ -30,6 +31,7 @@ __all__ = [
     "standing_of",
     "virtual_clocks",
     "virtual_condition_waits",
+    "virtual_event_loops_of_a_suite",
     "virtual_standard_library",
     "virtual_threading",
     "virtual_threads_of_a_test",

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from retrysim.clock import GRID_NS, grid_ns
 from retrysim.errors import Deadlock
 from retrysim.kernel import Condition, Environment
+from retrysim.patches.companions import Companions
 from retrysim.patches.places import module_of_caller
 from retrysim.patches.reality import DATABASE_DRIVERS, SELECT, SUBPROCESS, Reality
 from retrysim.patches.stand_ins import StandIns
@@ -60,6 +61,40 @@ def _virtual_select(
         return real(self, 0)
 
     return select
+
+
+def virtual_event_loops_of_a_suite(undo: UndoStack, environment: Environment, companions: Companions) -> None:
+    """Until ``undo`` is unwound, the timers of event loops on the simulation's thread are due in virtual time.
+
+    A loop that listens to real files waits in real time, too, and a real thread that may call it has a moment.
+    """
+    waiting: WeakKeyDictionary[Any, Condition] = WeakKeyDictionary()
+
+    def made_of(real: Callable[..., Any]) -> Callable[..., Any]:
+        def select(self: Any, timeout: float | None = None) -> Any:
+            if environment.over or not environment.owns_thread or not _is_of_a_loop(self):
+                return real(self, timeout)
+            ready = real(self, 0)
+            if ready or (timeout is not None and timeout <= 0):
+                return ready
+            if _listens(self) or (timeout is None and companions.thread_lives):
+                ready = real(self, timeout)
+                if not ready and timeout is not None:
+                    environment.sleep(grid_ns(timeout) + GRID_NS)
+                return ready
+            if companions.thread_lives and (ready := real(self, min(timeout or 0, _MOMENT_S))):
+                return ready
+            condition = waiting.setdefault(self, Condition("an event loop's next event"))
+            environment.wait(condition, timeout_ns=None if timeout is None else grid_ns(timeout))
+            return real(self, 0)
+
+        return select
+
+    for name in _SELECTORS:
+        kind = getattr(selectors, name, None)
+        if kind is not None:
+            undo.set_attribute(kind, "select", made_of(kind.select))
+    _wake_by_self_pipe(undo, waiting)
 
 
 def _wait_in_the_test(
@@ -170,10 +205,15 @@ def wait_really(
     return ready
 
 
+def _is_of_a_loop(selector: Any) -> bool:
+    """Whether it is that of the event loop that runs now."""
+    return getattr(events._get_running_loop(), "_selector", None) is selector
+
+
 def _listens(selector: Any) -> bool:
     """Whether a selector waits for more than its event loop's own self-pipe."""
     loop: Any = events._get_running_loop()
-    own = loop._ssock.fileno() if loop is not None and getattr(loop, "_selector", None) is selector else None
+    own = loop._ssock.fileno() if _is_of_a_loop(selector) else None
     return any(key.fd != own for key in selector.get_map().values())
 
 

@@ -40,6 +40,7 @@ from retrysim.patches import (
     programs_live_in_real_time,
     virtual_clocks,
     virtual_condition_waits,
+    virtual_event_loops_of_a_suite,
     virtual_threads_of_a_test,
 )
 from retrysim.rabbitmq import RabbitMQ
@@ -127,6 +128,7 @@ class EmbeddedWorld:
             starting = virtual_threads_of_a_test(undo, self.environment, self._companions)
             virtual_condition_waits(undo, self.environment, starting)
             programs_live_in_real_time(undo, self.environment, self._companions)
+            virtual_event_loops_of_a_suite(undo, self.environment, self._companions)
             self._library.enter_context(virtual_clocks(self.environment, self._streams, self._companions))
             self.time_is_virtual = True
 
