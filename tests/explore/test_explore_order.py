@@ -49,6 +49,7 @@ def test_a_search_finds_the_order_that_matters_and_writes_it_down(searched, fold
     assert finding.trial.strikes == ()
     assert [decision["next"] for decision in finding.trial.order] == ["worker-2"]
     assert searched.unconfirmed == []
+    assert searched.planned == 48
     text = (folder / "01_use_failed.scenario.yaml").read_text()
     assert "order:\n  - {at: 0s, " in text
     outcome = play(items_of(load(folder / "01_use_failed.scenario.yaml"))[0])

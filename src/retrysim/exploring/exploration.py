@@ -67,7 +67,7 @@ class Exploration:
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     states: set[int] = field(default_factory=set)
     runs: int = 0
-    planned: int = 0
+    planned: int = 0  # how many runs there will be, as far as that is known
     unapplied: int = 0
     errors: list[str] = field(default_factory=list)
     #: what a run did and its own file did not do again: no findings
@@ -159,7 +159,7 @@ class Explorer:
         if not strikes:
             raise InputError("there is no point at which any of these kinds of fault can strike; nothing to explore")
         strikes = strikes[share[0] :: share[1]]
-        self.exploration.planned = len(strikes)
+        self.exploration.planned = len(strikes) if self.budget.runs is None else self.budget.runs
         self._in_matrix = True
         self.run_all([Trial(strikes=(strike,), wants_points=True) for strike in strikes], learn=learn)
         self._in_matrix = False
