@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrysim.durations import MINUTE
@@ -55,8 +55,13 @@ def harms_of(result: TrialResult, base: TrialResult, *, lasts_ns: int = 0) -> li
 
 
 def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm]:
+    moved = _moved(result, base)
     for label, facts in result.tasks.items():
         before = base.tasks.get(label)
+        if before is not None and moved:
+            own = {endpoint: count for endpoint, count in facts.effects.items() if endpoint in moved}
+            others = {endpoint: count for endpoint, count in before.effects.items() if endpoint not in moved}
+            before = replace(before, effects={**others, **own})
         harm = _harm(label, facts, before, result, lasts_ns)
         if harm is not None:
             yield harm
@@ -64,6 +69,21 @@ def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm
     for label in missing if len(missing) > result.unsent else ():  # whoever would have sent it did not come to that
         yield Harm(label=label, task=base.tasks[label].name, worst="lost", detail=_never_sent(result))
     yield from _broken(result)
+
+
+def _moved(result: TrialResult, base: TrialResult) -> set[str]:
+    """The endpoints that each task calls as often or, once, instead of another: whoever is the first does it."""
+    pairs = [(facts.effects, base.tasks[label].effects) for label, facts in result.tasks.items() if label in base.tasks]
+    differ = {
+        endpoint: sorted((now.get(endpoint, 0), before.get(endpoint, 0)) for now, before in pairs)
+        for endpoint in {endpoint for effects in pairs for one in effects for endpoint in one}
+    }
+    return {
+        endpoint
+        for endpoint, counts in differ.items()
+        if {pair for pair in counts if pair[0] != pair[1]} == {(0, 1), (1, 0)}
+        and counts.count((0, 1)) == counts.count((1, 0))
+    }
 
 
 def _never_sent(result: TrialResult) -> str:
