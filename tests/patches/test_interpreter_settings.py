@@ -72,6 +72,11 @@ def attribute(owner, name, value):
 
 
 #: What changes a setting, and what reads it.
+def captures():
+    """Whether warnings are logged; a test before may have wanted that."""
+    return logging._warnings_showwarning is not None
+
+
 SETTINGS = {
     "a new variable": (lambda: os.environ.update(NEW="1"), lambda: "NEW" in os.environ),
     "a variable": (lambda: os.environ.update(PATH="/nowhere"), lambda: os.environ["PATH"]),
@@ -112,7 +117,7 @@ SETTINGS = {
     "class of loggers": (lambda: logging.setLoggerClass(OwnLogger), logging.getLoggerClass),
     "factory of log records": (lambda: logging.setLogRecordFactory(OwnRecord), logging.getLogRecordFactory),
     "filters of warnings": (lambda: warnings.simplefilter("ignore"), lambda: list(warnings.filters)),
-    "capture of warnings": (lambda: logging.captureWarnings(True), lambda: logging._warnings_showwarning is None),
+    "capture of warnings": (lambda: logging.captureWarnings(not captures()), captures),
     "warnings.showwarning": attribute(warnings, "showwarning", ignore),
     "random": (lambda: random.seed(5), random.getstate),
     "handler of a signal": (lambda: signal.signal(signal.SIGUSR1, ignore), lambda: signal.getsignal(signal.SIGUSR1)),
