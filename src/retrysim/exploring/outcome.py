@@ -72,7 +72,7 @@ def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm
 
 
 def _moved(result: TrialResult, base: TrialResult) -> set[str]:
-    """The endpoints that each task calls as often or, once, instead of another: whoever is the first does it."""
+    """The endpoints that some tasks call once instead of as many others, as where whoever is first does the work."""
     pairs = [(facts.effects, base.tasks[label].effects) for label, facts in result.tasks.items() if label in base.tasks]
     differ = {
         endpoint: sorted((now.get(endpoint, 0), before.get(endpoint, 0)) for now, before in pairs)
