@@ -109,6 +109,9 @@ USES = {
     "recv": lambda sock: sock.recv(1),
     "recv_into": lambda sock: sock.recv_into(bytearray(1)),
     "recvfrom": lambda sock: sock.recvfrom(1),
+    "os.write": lambda sock: os.write(sock.fileno(), b"x"),
+    "os.writev": lambda sock: os.writev(sock.fileno(), [b"x"]),
+    "os.read": lambda sock: os.read(sock.fileno(), 1),
     "makefile": lambda sock: sock.makefile("wb", buffering=0).write(b"x"),
 }
 

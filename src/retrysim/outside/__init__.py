@@ -9,6 +9,7 @@ from retrysim.outside.barrier import Barrier, allow_in_the_project
 from retrysim.outside.files import guard_files, must_be_files
 from retrysim.outside.imports import nothing_real
 from retrysim.outside.install import SERVERS, stand_between
+from retrysim.outside.opened_before import guard_connections_opened_before
 
 __all__ = [
     "SERVERS",
@@ -16,6 +17,7 @@ __all__ = [
     "Address",
     "Barrier",
     "allow_in_the_project",
+    "guard_connections_opened_before",
     "guard_files",
     "must_be_files",
     "names_a_file",

@@ -42,12 +42,12 @@ class Barrier:
 
     # -- databases -----------------------------------------------------------------------------------------------------
 
-    def database(self, address: Address) -> None:
+    def database(self, address: Address, does: str = "connects to") -> None:
         """Raise ``RealDatabase`` for a database that nobody allowed."""
         if address.is_outside and not self._lets_database_pass(address):
             self.refused[RealDatabase, address.permit] = None
             raise RealDatabase(
-                f"{self._who()} connects to a real database: {address}\n  at {call_site()}\n  {self._remedy(address)}"
+                f"{self._who()} {does} a real database: {address}\n  at {call_site()}\n  {self._remedy(address)}"
             )
 
     def know(self, address: Address) -> None:

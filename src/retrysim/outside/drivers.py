@@ -102,8 +102,13 @@ def _own(kind: str, port: int, args: Arguments, _options: Options) -> Address:
 
 
 def _engine(args: Arguments, _options: Options) -> Address:
-    """Of an engine of SQLAlchemy: its pool may hold connections that were opened before."""
-    url = args[0].url
+    """Its pool may hold connections that were opened before."""
+    return address_of_engine(args[0])
+
+
+def address_of_engine(engine: Any) -> Address:
+    """Where an engine of SQLAlchemy leads."""
+    url = engine.url
     kind = url.get_backend_name()
     if kind == "sqlite":
         return address_of(url.database or ":memory:")

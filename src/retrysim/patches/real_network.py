@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from functools import wraps
+import stat
+from collections.abc import Callable
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 from weakref import WeakSet
@@ -25,6 +27,8 @@ from retrysim.undo import UndoStack
 #: The methods by which a connected socket is used.
 _USES = ("send", "sendall", "sendmsg", "sendfile", "recv", "recv_into", "recvfrom", "recvmsg")
 _USES_OF_TLS = ("send", "recv", "recv_into", "read", "write")
+#: The functions of ``os`` whose first argument may be the descriptor of one.
+_USES_BY_DESCRIPTOR = ("write", "writev", "sendfile", "read", "readv")
 _NO_HOSTS = {THREADS, SUBPROCESS, SELECT}
 #: The ports of mail servers: SMTP, and its forms with TLS.
 _MAIL = {25, 465, 587}
@@ -46,7 +50,7 @@ def guard_the_network(stand_ins: StandIns, reality: Reality) -> None:
             "socket.getnameinfo": lambda sockaddr: guard.looks_up_address(sockaddr[0]),
         },
     )
-    _guard_sockets_made_before(stand_ins.undo, guard)
+    _guard_sockets_made_before(stand_ins, guard)
     _guard_grpc(stand_ins.undo, guard)
 
 
@@ -71,6 +75,14 @@ class _Guard:
             return
         if not any(_may_lead_to(permit, address) for permit in self._reality.allowed):
             self.reaches(sock, address, does="uses")
+
+    def uses_file(self, descriptor: Any) -> None:
+        """A descriptor that may be such a socket's."""
+        if not (self._reality.inside and _is_socket(descriptor)):
+            return
+        with socket.socket(fileno=os.dup(descriptor)) as copy:
+            self._made_since.discard(copy)
+            self.uses(copy)
 
     def reaches(self, sock: Any, address: Any, does: str = "opens") -> None:
         """A connection, or a datagram, to an address."""
@@ -123,21 +135,32 @@ class _Guard:
         self.check_host(host or port, port if host else None)
 
 
-def _guard_sockets_made_before(undo: UndoStack, guard: _Guard) -> None:
+def _guard_sockets_made_before(stand_ins: StandIns, guard: _Guard) -> None:
+    undo = stand_ins.undo
     guard_events(undo, {"socket.__new__": guard.is_made})
+    for name in filter(partial(hasattr, os), _USES_BY_DESCRIPTOR):
+        stand_ins.put(os, name, _guarded_use(guard.uses_file, getattr(os, name)))
     for kind, uses in ((socket.socket, _USES), (ssl.SSLSocket, _USES_OF_TLS)):
         for name in uses:
             if hasattr(kind, name):
-                undo.set_attribute(kind, name, _guarded_use(guard, getattr(kind, name)))
+                undo.set_attribute(kind, name, _guarded_use(guard.uses, getattr(kind, name)))
 
 
-def _guarded_use(guard: _Guard, real: Any) -> Any:
+def _guarded_use(check: Callable[[Any], None], real: Any) -> Any:
     @wraps(real)
-    def use(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        guard.uses(sock)
-        return real(sock, *args, **kwargs)
+    def use(*args: Any, **kwargs: Any) -> Any:
+        if args:
+            check(args[0])
+        return real(*args, **kwargs)
 
     return use
+
+
+def _is_socket(descriptor: Any) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except (OSError, TypeError):  # the real function says what is wrong with it
+        return False
 
 
 def _may_lead_to(permit: str, address: Any) -> bool:

@@ -49,7 +49,14 @@ from retrysim.kernel.disposal import set_aside_what_exists
 from retrysim.kernel.interrupts import close_at_once, deferred_interrupts
 from retrysim.nearest import did_you_mean
 from retrysim.network import Network
-from retrysim.outside import Barrier, guard_files, must_be_files, permit_for, stand_between
+from retrysim.outside import (
+    Barrier,
+    guard_connections_opened_before,
+    guard_files,
+    must_be_files,
+    permit_for,
+    stand_between,
+)
 from retrysim.patches import (
     HeldLock,
     Reality,
@@ -174,6 +181,7 @@ class Simulation(RunView):
             forget_shared_tasks(self._undo)
             self._undo.enter_context(virtual_threading(self.environment, self._reality))
             self._databases.stand_below(self._undo, self._barrier)
+            guard_connections_opened_before(self._undo, self._barrier)
             stand_between(self._undo, self._barrier)
             if self._files == "scratch":
                 guard_files(self._undo, self._barrier, self._reality)
