@@ -7,6 +7,7 @@ import time
 from types import ModuleType
 
 import pytest
+from celery import Celery
 
 from retrysim import Simulation
 from retrysim.patches import dict_versions
@@ -110,6 +111,22 @@ def test_few_modules_are_searched_again_for_the_next_simulation():
 
     changed = [one.name for one in loaded_modules().all if one.changed_at > before]
     assert len(changed) < 15, changed
+
+
+def test_celerys_modules_are_not_searched_again_because_a_worker_ran():
+    """A worker sets globals in them, while clocks of the simulation stand there."""
+    app = Celery(broker="memory://", set_as_current=False)
+
+    def work():
+        with Simulation() as sim:
+            sim.start_worker(app)
+
+    work()
+    before = loaded_modules().stamp
+    work()
+
+    changed = [one.name for one in loaded_modules().all if one.changed_at > before]
+    assert [name for name in changed if name.startswith("celery.")] == []
 
 
 def test_a_class_attribute_that_captures_a_date_during_a_simulation_has_the_real_one_afterwards(module):

@@ -7,7 +7,7 @@ name in it was bound or deleted since; the simulation's own replacements, which 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from types import FunctionType, ModuleType
@@ -35,9 +35,9 @@ class Loaded:
         self.index = 0
         self._seen: _Seen | None = None
 
-    def is_another(self) -> bool:
+    def is_another(self, reals: Reals) -> bool:
         """Whether its names are bound to other things than when this was asked last; the first time it is."""
-        before, self._seen = self._seen, _seen(self.names)
+        before, self._seen = self._seen, _seen(self.names, reals)
         return before is None or before[:2] != self._seen[:2]
 
 
@@ -45,9 +45,15 @@ class Loaded:
 _Seen = tuple[list[str], list[int], list[object]]
 
 
-def _seen(names: dict[str, Any]) -> _Seen:
+#: The ids of what a simulation has put into the place of something, and of that.
+Reals = dict[int, int]
+
+
+def _seen(names: dict[str, Any], reals: Reals) -> _Seen:
     values = list(names.values())
-    return list(names), list(map(id, values)), [v for v in values if issubclass(type(v), (FunctionType, type))]
+    ids = [reals.get(id(value), id(value)) for value in values]
+    kept = [v for v in values if issubclass(type(v), (FunctionType, type)) and id(v) not in reals]
+    return list(names), ids, kept
 
 
 class LoadedModules:
@@ -61,6 +67,12 @@ class LoadedModules:
         self._list_version, self._list_value = version_of(self._list), -1
         self._versions: list[Version] = []
         self._values: list[int] = []
+        self._reals: Reals = {}
+
+    def know(self, undo: UndoStack, stand_ins: Mapping[int, object]) -> None:
+        """Until the unwinding, what stands for a thing with one of these ids is that thing to whoever compares."""
+        for real, stand_in in stand_ins.items():
+            undo.set_item(self._reals, id(stand_in), real)
 
     def refresh(self) -> None:
         """Note what has come, gone and changed."""
@@ -70,7 +82,7 @@ class LoadedModules:
         self.accept()
         if before != self._values:
             changed = [one for one in self.all if before[one.index] != self._values[one.index]]
-            self._mark([one for one in changed if one.is_another()])
+            self._mark([one for one in changed if one.is_another(self._reals)])
 
     def accept(self) -> None:
         """What has changed since the last ``refresh`` is the simulation's own doing."""

@@ -97,6 +97,7 @@ def replace_references(
     """
     stands: Stand = {id(real): stand_in for real, stand_in in stand_ins.items()}
     as_names: Stand = {**stands, **{id(real): stand_in for real, stand_in in (only_as_names or {}).items()}}
+    loaded_modules().know(undo, as_names)
     for _, found in _findings(frozenset(as_names)).all():
         _replace(undo, found, stands, as_names)
     deep = own_places().of_things({id(real): real for real in stand_ins})
