@@ -50,8 +50,8 @@ class Condition:
     def notify_all(self) -> None:
         """Wake all that wait now."""
         self.notified += 1
-        while self.notify():
-            pass
+        while self._waits:
+            self._waits.popleft().wake()
 
     def suggest_all(self) -> None:
         """Wake all that wait now; whoever has nothing to do when its turn comes goes on waiting, behind all others."""

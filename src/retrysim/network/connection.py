@@ -60,12 +60,12 @@ class Connection:
     @property
     def silent(self) -> bool:
         """Whether the network lets nothing pass."""
-        return self.route.silences(self.host) and not self._over
+        return self.host.machine in self.route.parted and not self._over
 
     @property
     def readable(self) -> bool:
         """Whether data waits to be read, or the end of the connection."""
-        return self.timed_out or (not self.silent and (bool(self.inbox) or self._broken))
+        return self.timed_out or ((bool(self.inbox) or self._broken) and not self.silent)
 
     @property
     def ended(self) -> bool:
@@ -120,7 +120,7 @@ class Connection:
                 self._giving_up = environment.schedule(due_ns, self._give_up)
             self._unsent.append(data)
         else:
-            self._to_server.carry(partial(self._reach_server, data))
+            self._to_server.carry(self._reach_server, data)
 
     def wait(self, timeout_ns: int | None) -> bool:
         """Wait until something can be read, ``timeout_ns`` at most; returns whether it can."""
@@ -169,10 +169,10 @@ class Connection:
             self.call_at(self.route.environment.clock.ns + delay_ns, partial(self.send, data), daemon=False)
         elif not self._broken and self.route.halves(self.host):
             if isinstance(data, bytes):
-                self._to_client.carry(partial(self._arrive, data[: len(data) // 2]))
+                self._to_client.carry(self._arrive, data[: len(data) // 2])
             self._to_client.carry(self.reset)
         else:
-            self._to_client.carry(partial(self._arrive, data))
+            self._to_client.carry(self._arrive, data)
 
     def hang_up(self) -> None:
         """Close from the server's side: the client reads what it was sent, then the end."""
@@ -258,16 +258,16 @@ class _Way:
         """Whether something is on its way."""
         return self._under_way > 0
 
-    def carry(self, arrive: Callable[[], None]) -> None:
+    def carry(self, arrive: Callable[..., None], *data: Any) -> None:
         route = self._connection.route
         delay_ns = route.delay_ns(self._connection.host)
         if not delay_ns and not self._under_way:
-            arrive()
+            arrive(*data)
             return
         self._last_ns = max(route.environment.clock.ns + delay_ns, self._last_ns)
         self._under_way += 1
-        route.environment.schedule(self._last_ns, partial(self._arrive, arrive))
+        route.environment.schedule(self._last_ns, partial(self._arrive, arrive, *data))
 
-    def _arrive(self, arrive: Callable[[], None]) -> None:
+    def _arrive(self, arrive: Callable[..., None], *data: Any) -> None:
         self._under_way -= 1
-        arrive()
+        arrive(*data)

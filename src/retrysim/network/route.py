@@ -43,7 +43,8 @@ class Route:
         self.server = server
         #: the open connections, oldest first
         self.connections: list[Connection] = []
-        self._parted: dict[str, Condition] = {}
+        #: the machines between which and the server nothing passes
+        self.parted: dict[str, Condition] = {}
         self._delays: list[tuple[Of, int]] = []
         self._halved: list[Of] = []
         self.is_down = False
@@ -57,9 +58,9 @@ class Route:
         down.
         """
         host = self.environment.host.top
-        if host.machine in self._parted:
+        if host.machine in self.parted:
             timeout_ns = _CONNECT_TIMEOUT_NS if timeout is None else grid_ns(timeout)
-            if not self.environment.wait(self._parted[host.machine], timeout_ns=timeout_ns):
+            if not self.environment.wait(self.parted[host.machine], timeout_ns=timeout_ns):
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         if self.is_down:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
@@ -90,7 +91,7 @@ class Route:
 
     def silences(self, host: Host) -> bool:
         """Whether nothing passes between this host and the server."""
-        return host.machine in self._parted
+        return host.machine in self.parted
 
     def delay_ns(self, host: Host) -> int:
         """How long data takes from this host to the server, or back."""
@@ -98,6 +99,8 @@ class Route:
 
     def halves(self, host: Host) -> bool:
         """Whether the answer that the server sends now is cut in the middle; asked once for each answer."""
+        if not self._halved:
+            return False
         of = next((of for of in self._halved if of(host)), None)
         if of is not None:
             self._halved.remove(of)
@@ -134,12 +137,12 @@ class Route:
 
     def partition(self, machine: str) -> None:
         """Let nothing pass any more between a machine and the server."""
-        if machine not in self._parted:
-            self._parted[machine] = Condition("the repair of the network")
+        if machine not in self.parted:
+            self.parted[machine] = Condition("the repair of the network")
 
     def repair(self, machine: str) -> None:
         """What was sent meanwhile arrives, in both directions."""
-        repaired = self._parted.pop(machine, None)
+        repaired = self.parted.pop(machine, None)
         if repaired is not None:
             repaired.notify_all()
             for connection in self.of(lambda host: host.machine == machine):
@@ -159,7 +162,7 @@ class Route:
     def end(self) -> None:
         """The simulation is over: no fault is left, so nobody who still holds a client retries in real time."""
         self.start_up()
-        for faults in (self._parted, self._delays, self._halved):
+        for faults in (self.parted, self._delays, self._halved):
             faults.clear()
 
     def of(self, wanted: Of) -> list[Connection]:

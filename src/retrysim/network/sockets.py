@@ -104,8 +104,10 @@ class Socket:
         Raises ``TimeoutError`` after the socket's timeout, ``BlockingIOError`` at once or after ``SO_RCVTIMEO``,
         ``ConnectionResetError`` when the connection was reset.
         """
-        connection = self._connected()
-        if socket.SHUT_RD in self._shut:
+        connection = self._connection
+        if connection is None or self._closed:
+            connection = self._connected()
+        if self._shut and socket.SHUT_RD in self._shut:
             return b""
         if not connection.readable:
             self._wait(connection)
@@ -229,12 +231,18 @@ def _taken(connection: Connection, size: int, *, peek: bool) -> bytes:
             connection.was_reset = False  # the kernel reports an error once
             _reset()
         return b""
-    data: bytes = inbox[0] if len(inbox) == 1 else b"".join(inbox)
-    if not peek:
+    data: bytes = inbox[0]
+    if len(data) < size and len(inbox) > 1:
+        data = b"".join(inbox)
         inbox.clear()
-        if len(data) > size:
-            inbox.append(data[size:])
-    return data[:size]
+        inbox.append(data)
+    if peek:
+        return data[:size]
+    if len(data) > size:
+        inbox[0] = data[size:]
+        return data[:size]
+    inbox.popleft()
+    return data
 
 
 def _seconds(timeval: bytes | None) -> float | None:

@@ -56,10 +56,12 @@ def frame(kind: int, channel: int, payload: bytes) -> bytes:
 
 def content(channel: int, method: bytes, properties: bytes, body: bytes, frame_max: int) -> bytes:
     """A method that carries a message: its frame, the header, and as many frames of the body as it takes."""
-    size = frame_max - OVERHEAD
-    parts = [frame(METHOD, channel, method), frame(HEADER, channel, _CONTENT.pack(BASIC, 0, len(body)) + properties)]
-    parts += [frame(BODY, channel, body[i : i + size]) for i in range(0, len(body), size)]
-    return b"".join(parts)
+    size, length = frame_max - OVERHEAD, len(body)
+    head = _HEAD.pack(HEADER, channel, _CONTENT_HEAD + len(properties)) + _CONTENT.pack(BASIC, 0, length)
+    begin = b"%b%b\xce%b%b\xce" % (_HEAD.pack(METHOD, channel, len(method)), method, head, properties)
+    if 0 < length <= size:
+        return b"%b%b%b\xce" % (begin, _HEAD.pack(BODY, channel, length), body)
+    return begin + b"".join(frame(BODY, channel, body[i : i + size]) for i in range(0, length, size))
 
 
 def content_header(payload: bytes) -> tuple[int, bytes]:

@@ -34,7 +34,7 @@ class Properties:
         """Raises ``Refusal`` (502) for bytes that are no properties."""
         self.raw = raw
         try:
-            self._spans = dict(_spans(raw))
+            self._spans = _spans(raw)
         except MALFORMED:
             raise Refusal(502, "cannot decode the properties of a message") from None
 
@@ -86,9 +86,9 @@ class Properties:
         return Properties(_FLAGS.pack(flags) + b"".join(parts))
 
 
-def _spans(raw: bytes) -> list[tuple[str, tuple[int, int]]]:
+def _spans(raw: bytes) -> dict[str, tuple[int, int]]:
     (flags,) = _FLAGS.unpack_from(raw)
-    spans, offset = [], 2
+    spans, offset = {}, 2
     for name, flag, kind in _PROPERTIES:
         if flags & flag:
             start = offset
@@ -98,7 +98,7 @@ def _spans(raw: bytes) -> list[tuple[str, tuple[int, int]]]:
                 offset += 4 + _SIZE.unpack_from(raw, offset)[0]
             else:
                 offset += 1 if kind == "o" else 8
-            spans.append((name, (start, offset)))
+            spans[name] = start, offset
     if offset > len(raw):
         raise ValueError("the properties end too early")
     return spans

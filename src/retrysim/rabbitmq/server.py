@@ -10,8 +10,10 @@ import base64
 import hashlib
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from retrysim.rabbitmq.channel import release
 from retrysim.rabbitmq.connection import Connection
@@ -77,6 +79,8 @@ class RabbitMQServer:
         self.on_unmodelled: Callable[[str], None] = _nothing
         #: what somebody may wait for, and what nobody does
         self._timers: dict[bool, list[Timer]] = {False: [], True: []}
+        #: nothing is due before
+        self._quiet_until_ns: float = math.inf
         self._numbers = itertools.count(1)
         self._written: dict[Connection, None] = {}
 
@@ -108,6 +112,8 @@ class RabbitMQServer:
     def flush(self) -> list[tuple[Connection, bytes]]:
         """What has to be sent; a connection that is ``over`` is closed after it."""
         self.dead_letters.arrive()
+        if not self._written:
+            return []
         written, self._written = self._written, {}
         return [(connection, connection.take()) for connection in written]
 
@@ -116,31 +122,32 @@ class RabbitMQServer:
     def call_at(self, due_ns: int, callback: Callable[[], object], *, background: bool) -> Timer:
         timer = Timer(due_ns=due_ns, number=next(self._numbers), callback=callback, background=background)
         heapq.heappush(self._timers[background], timer)
+        self._quiet_until_ns = min(self._quiet_until_ns, due_ns)
         return timer
 
     def next_ns(self, *, background: bool) -> int | None:
         """When ``advance`` has to be called for what nobody waits for (heartbeats, say), or for all other things."""
-        timer = self._next(background)
-        return None if timer is None else timer.due_ns
-
-    def _next(self, background: bool) -> Timer | None:
         timers = self._timers[background]
         while timers and timers[0].over:
             heapq.heappop(timers)
-        return timers[0] if timers else None
+        return timers[0].due_ns if timers else None
 
     def advance(self, now_ns: int) -> None:
         """Let time pass, and do what is due."""
-        while (timer := self._first()) is not None and timer.due_ns <= now_ns:
-            heapq.heappop(self._timers[timer.background])
+        while now_ns >= self._quiet_until_ns:
+            first = min((timers for timers in self._timers.values() if timers), key=itemgetter(0), default=None)
+            if first is None or first[0].due_ns > now_ns:
+                self._quiet_until_ns = math.inf if first is None else first[0].due_ns
+            else:
+                self._fire(heapq.heappop(first))
+        self.now_ns = max(self.now_ns, now_ns)
+
+    def _fire(self, timer: Timer) -> None:
+        if not timer.over:
             timer.over = True
             self.now_ns = max(self.now_ns, timer.due_ns)
             timer.callback()
             self.dead_letters.arrive()
-        self.now_ns = max(self.now_ns, now_ns)
-
-    def _first(self) -> Timer | None:
-        return min((timer for timer in map(self._next, (False, True)) if timer is not None), default=None)
 
     # -- what happens to messages --------------------------------------------------------------------------------------
 

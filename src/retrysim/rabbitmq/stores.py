@@ -62,6 +62,10 @@ class ClassicStore:
     def _descending(self) -> list[int]:
         return sorted((level for level, entries in self._levels.items() if entries), reverse=True)
 
+    def _highest(self) -> deque[Entry]:
+        """What is next."""
+        return self._levels[self._descending()[0] if self._max else 0]
+
     def _level(self, entry: Entry) -> deque[Entry]:
         return self._levels.setdefault(min(entry.priority, self._max), deque())
 
@@ -80,10 +84,10 @@ class ClassicStore:
 
     def pop(self) -> Entry:
         self._size -= 1
-        return self._levels[self._descending()[0]].popleft()
+        return self._highest().popleft()
 
     def heads(self) -> Sequence[Entry]:
-        return [self._levels[self._descending()[0]][0]] if self._size else []
+        return [self._highest()[0]] if self._size else []
 
     def remove(self, _head: Entry) -> None:
         self.pop()

@@ -68,5 +68,8 @@ class Turns:
             self._insert(consumer)
 
     def _insert(self, consumer: Consumer) -> None:
+        if not self._active:
+            self._active.append(consumer)
+            return
         lower = (i for i, other in enumerate(self._active) if other.priority < consumer.priority)
         self._active.insert(next(lower, len(self._active)), consumer)
