@@ -111,7 +111,10 @@ def test_a_task_that_was_not_sent_because_another_is_lost_is_in_the_matrix_and_n
             "broker_restarted",
             "a worker ran an attempt of it when it died",
         ),
+        ("twice", "POST /mail", "worker_killed", "POST /mail is called again, by another task"),
     ],
 )
 def test_a_reason_reads_as_a_sentence_without_what_differs_from_run_to_run(worst, detail, kind, cause):
-    assert cause_of(Harm(label="push#1", task="shop.push", worst=worst, detail=detail), [kind], AROUND) == cause
+    harm = Harm(label="push#1", task="shop.push", worst=worst, detail=detail, times=1)
+
+    assert cause_of(harm, [kind], AROUND) == cause

@@ -1,9 +1,12 @@
 """What is worse than in the run without a fault, and what is only different."""
 
 import pytest
+from tests.explore.conftest import items
 
-from retrysim.exploring.outcome import harms_of
-from retrysim.exploring.trial import TaskFacts, TrialResult
+from retrysim.exploring.found import scenario_values
+from retrysim.exploring.outcome import Harm, harms_of
+from retrysim.exploring.subject import subject_of
+from retrysim.exploring.trial import TaskFacts, Trial, TrialResult
 
 
 def run(**calls):
@@ -35,3 +38,35 @@ def test_a_call_that_another_task_makes_instead_is_neither_lost_nor_doubled(befo
     found = harms_of(run(**now), run(**before))
 
     assert {(harm.task, harm.worst) for harm in found} == harms
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "harms"),
+    [
+        ({"work": 0}, {"work": 1}, []),
+        ({"work": 0}, {"work": 2}, [("work", 2)]),
+        ({"work": 0}, {"work": 0, "tidy_up": 1}, []),
+        ({"work": 1}, {"work": 1, "successor": 1}, [("successor", 2)]),
+    ],
+)
+def test_a_call_that_only_a_failure_leads_to_repeats_nothing(before, now, harms):
+    found = harms_of(run(**now), run(**before))
+
+    assert [(harm.task, harm.times) for harm in found] == harms
+
+
+@pytest.mark.parametrize(
+    ("before", "harm", "asked"),
+    [
+        ({"quiet": 1}, {"task": "quiet", "times": 2}, {"task": "quiet"}),
+        ({"use": 1, "quiet": 0}, {"task": "quiet", "times": 1}, {"in_all": 1}),
+        ({"use": 2, "quiet": 1}, {"task": "quiet", "times": 2}, {"task": "quiet"}),
+    ],
+)
+def test_the_file_of_a_call_that_a_second_task_makes_counts_those_of_all_tasks(before, harm, asked):
+    harm = Harm(label=harm["task"], worst="twice", detail="POST /mail", **harm)
+
+    values = scenario_values(subject_of(items("submit: [{task: quiet}]\n"), None, None), Trial(), harm, run(**before))
+
+    ((_, arguments),) = values["expect"]["invariants"][0].items()
+    assert arguments == {"endpoint": "POST /mail", **asked}

@@ -85,7 +85,7 @@ def test_a_fault_that_only_a_simulation_has(run):
 
     assert ended.code == 2
     assert ended.err == (
-        f"{file}:6:35: faults[0].drop: only a simulation can do this to the messages, results and calls of a run\n"
+        f"{file}:6:35: faults[0].drop: only a simulation can do this to the messages and results of a run\n"
     )
 
 
@@ -101,6 +101,35 @@ def test_a_clock_that_only_a_simulation_can_set(run, tmp_path):
     assert ended.err == (
         f"{tmp_path}/clock.scenario.yaml:4:23: faults[0].skew_clock: the processes of a live run share the clock of this "
         "machine: only a simulation can skew one\n"
+    )
+
+
+def test_an_order_that_only_a_simulation_can_decide(run, tmp_path):
+    file = tmp_path / "order.scenario.yaml"
+    file.write_text(
+        "name: an order\napp: scenarios.apps.orders:app\nworkers: {count: 2}\nsubmit: [{task: refund, times: 2}]\n"
+        "order: [{at: 0s, next: worker-2}]\n"
+    )
+
+    ended = run(str(file), "--live", "redis")
+
+    assert ended.code == 2
+    assert ended.err == f"{file}:5:8: order: real workers race, and only a simulation decides who goes first\n"
+
+
+def test_a_rabbitmq_is_not_stopped(run, tmp_path):
+    file = tmp_path / "restart.scenario.yaml"
+    file.write_text(
+        "name: a restart\napp: scenarios.apps.orders:app\nbroker: rabbitmq\nsubmit: [{task: refund}]\n"
+        "faults: [{restart: broker, at: 1s, for: 5s}]\n"
+    )
+
+    ended = run(str(file), "--live", "amqp")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"{file}:5:20: faults[0].restart: a live run stops no RabbitMQ, for others may use it: only a Redis that it has "
+        "started itself\n"
     )
 
 

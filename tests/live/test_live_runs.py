@@ -104,3 +104,54 @@ def test_groups_of_workers_are_played_each_with_its_pool(run, redis_url, tmp_pat
     assert {(attempt.number, attempt.state) for task in trace.tasks.values() for attempt in task.attempts} == {
         (1, "SUCCESS")
     }
+
+
+SHOP = """\
+import requests
+from celery import Celery
+app = Celery("shop", broker="redis://localhost:6379/0", set_as_current=False)
+RETRIES = {"autoretry_for": (requests.RequestException,), "retry_backoff": False, "default_retry_delay": 40}
+@app.task(**RETRIES)
+def charge(key):
+    requests.post("https://shop.example/charge", headers={"Idempotency-Key": key}, timeout=5).raise_for_status()
+    requests.put("https://shop.example/row", timeout=5).raise_for_status()
+"""
+TROUBLE = """\
+name: two calls go wrong
+app: shop:app
+fakes: {api: {url: https://shop.example, answer: {ok: true}}}
+submit: [{task: charge, args: [one], times: 2}]
+faults:
+  - {name: lost, trouble: {kind: answer_lost, task: charge#1, endpoint: POST /charge, attempt: 1}}
+  - {name: slow, trouble: {kind: slow, task: charge#2, endpoint: PUT /row, by: 10m}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "effects"),
+    [("", "POST /charge had its effect 2 times"), ("idempotency: [{header: Idempotency-Key}]\n", "")],
+)
+def test_calls_meet_trouble_and_have_their_effect_as_in_the_simulation(run, redis_url, tmp_path, more, effects):
+    (tmp_path / "shop.py").write_text(SHOP)
+    asked = "expect: {invariants: [{calls_have_effect_once: {endpoint: POST /charge}}]}\n"
+    (tmp_path / "shop.scenario.yaml").write_text(TROUBLE + more + asked)
+
+    ended = run("shop.scenario.yaml", *("--live", redis_url, "--scale", "10", "--compare", "--json"), folder=tmp_path)
+
+    facts = json.loads(ended.out)
+    assert facts["agrees"], facts["comparison"]
+    assert facts["calls"] == {"api": {"POST /charge": {"200": 3, "reset": 1}, "PUT /row": {"200": 3}}}
+    assert [one["text"].partition(": ")[2].partition(",")[0] for one in facts["violations"]] == [effects] * bool(
+        effects
+    ) * 2
+
+
+def test_a_trouble_that_meets_no_call_is_a_fault_that_never_happened(run, redis_url, tmp_path):
+    (tmp_path / "shop.py").write_text(SHOP)
+    text = TROUBLE.partition("faults:")[0] + "faults: [{name: lost, trouble: {kind: reset, task: charge, nth: 3}}]\n"
+    (tmp_path / "shop.scenario.yaml").write_text(text.replace("times: 2", "times: 1"))
+
+    ended = run("shop.scenario.yaml", "--live", redis_url, "--json", folder=tmp_path)
+
+    violations = json.loads(ended.out)["violations"]
+    assert [one["text"] for one in violations] == ["'lost' never happened: it concerned 2 calls"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import redis
 
 from judges.explore.bank.bug import LATE, RETRIES, bug, call
 
-STORE = redis.Redis(host="locks.example", port=6379)
+#: A simulation serves any Redis; a live run names its own.
+STORE = redis.Redis.from_url(os.environ.get("BANK_REDIS", "redis://locks.example:6379"))
 TWO = "redis: true\nsubmit: [{task: work, at: [0s, 10m]}]\n"
 
 

@@ -57,6 +57,8 @@ def _failed(harm: Harm, kinds: Sequence[str], around: AppSettings) -> str:
 
 
 def _twice(harm: Harm, kinds: Sequence[str], around: AppSettings) -> str:
+    if harm.detail and harm.times == 1:
+        return f"{harm.detail} is called again, by another task"
     what = f"{harm.detail} is called again" if harm.detail else "its body runs to the end again"
     if "message_doubled" in kinds:
         return f"{what}, for nothing tells a second copy of the message from the first"

@@ -67,9 +67,8 @@ def scenario_values(subject: Subject, trial: Trial, harm: Harm, base: TrialResul
     if trial.order:
         values["order"] = [*values.get("order", ()), *(dict(one) for one in trial.order)]
     values["expect"] = _expect(harm, base)
-    if not values.get("seed"):
-        values.pop("seed", None)
-    return {key: values[key] for key in sorted(values, key=_place)}
+    left_out = [key for key in ("seed", "faults") if not values.get(key)]
+    return {key: values[key] for key in sorted(values, key=_place) if key not in left_out}
 
 
 def _place(key: str) -> int:
@@ -84,7 +83,7 @@ def _expect(harm: Harm, base: TrialResult) -> dict[str, Any]:
         name, _, arguments = harm.invariant.partition("(")
         asked.append(name if not arguments else {name: _arguments(arguments)})
     elif harm.worst == "twice" and harm.detail:
-        asked.append({"calls_have_effect_once": {"task": short, "endpoint": harm.detail, **_counts(harm, base)}})
+        asked.append({"calls_have_effect_once": _once(harm, base)})
     elif harm.worst == "twice":
         asked.append({"effects_happen_once": {"task": short}})
     elif harm.worst == "late":
@@ -107,12 +106,20 @@ def _one_of(harm: Harm, base: TrialResult) -> str:
     return harm.label if several and harm.label in base.tasks else harm.task.rpartition(".")[2]
 
 
-def _counts(harm: Harm, base: TrialResult) -> dict[str, int]:
-    """How often the effect may happen: as often as without the fault. One that another task has again counts, too."""
-    counts = [facts.effects.get(harm.detail, 0) for facts in base.tasks.values() if facts.name == harm.task]
-    most = max(counts, default=1)
-    in_all = {} if harm.label in base.tasks else {"in_all": sum(counts)}
-    return ({"times": most} if most > 1 else {}) | in_all
+def _once(harm: Harm, base: TrialResult) -> dict[str, Any]:
+    """How often the effect may happen: as often as without the fault.
+
+    Where the task has it no more often than another one may, what all of them have together is too much.
+    """
+    counts = {label: facts.effects.get(harm.detail, 0) for label, facts in base.tasks.items()}
+    own = {label: count for label, count in counts.items() if base.tasks[label].name == harm.task}
+    asked: dict[str, Any] = {"task": harm.task.rpartition(".")[2], "endpoint": harm.detail}
+    if harm.label in base.tasks and (harm.times or 0) <= max(1, *own.values()):
+        own = counts
+        del asked["task"]
+    most = max(own.values(), default=1)
+    in_all = {} if harm.label in base.tasks and "task" in asked else {"in_all": sum(own.values())}
+    return asked | ({"times": most} if most > 1 else {}) | in_all
 
 
 def _arguments(text: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,13 +56,14 @@ def harms_of(result: TrialResult, base: TrialResult, *, lasts_ns: int = 0) -> li
 
 def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm]:
     moved = _moved(result, base)
+    usual = {endpoint for facts in base.tasks.values() for endpoint in facts.effects}
     for label, facts in result.tasks.items():
         before = base.tasks.get(label)
         if before is not None and moved:
             own = {endpoint: count for endpoint, count in facts.effects.items() if endpoint in moved}
             others = {endpoint: count for endpoint, count in before.effects.items() if endpoint not in moved}
             before = replace(before, effects={**others, **own})
-        harm = _harm(label, facts, before, result, lasts_ns)
+        harm = _harm(label, facts, before, result, lasts_ns, usual)
         if harm is not None:
             yield harm
     missing = [label for label in base.tasks if label not in result.tasks]
@@ -94,7 +95,9 @@ def _never_sent(result: TrialResult) -> str:
     return f"{NEVER_SENT}, for {lost.name.rpartition('.')[2]} is lost: {lost.lost}"
 
 
-def _harm(label: str, facts: TaskFacts, before: TaskFacts | None, result: TrialResult, lasts_ns: int) -> Harm | None:
+def _harm(
+    label: str, facts: TaskFacts, before: TaskFacts | None, result: TrialResult, lasts_ns: int, usual: Collection[str]
+) -> Harm | None:
     name = facts.name
     settled_before = before is None or before.settled_ns is not None
     if facts.settled_ns is None and settled_before:
@@ -106,15 +109,20 @@ def _harm(label: str, facts: TaskFacts, before: TaskFacts | None, result: TrialR
         return Harm(label=label, task=name, worst="late", late_ns=late_ns, detail="it had not settled at the end")
     if facts.state in ("FAILURE", "REJECTED", "REVOKED") and (before is None or before.state != facts.state):
         return Harm(label=label, task=name, worst="failed", detail=facts.failure or facts.state)
-    return _again(label, facts, before) or _swallowed(label, facts, before) or _late(label, facts, before, lasts_ns)
+    return (
+        _again(label, facts, before, usual) or _swallowed(label, facts, before) or _late(label, facts, before, lasts_ns)
+    )
 
 
-def _again(label: str, facts: TaskFacts, before: TaskFacts | None) -> Harm | None:
-    """More effects than without a fault. Of a task that calls nobody, the only effect that shows is its end."""
+def _again(label: str, facts: TaskFacts, before: TaskFacts | None, usual: Collection[str]) -> Harm | None:
+    """More effects than without a fault. Of a task that calls nobody, the only effect that shows is its end.
+
+    A single call of an endpoint that is none of the ``usual`` ones repeats nothing: an alarm, or a fallback.
+    """
     known: Mapping[str, int] = before.effects if before is not None else {}
     for endpoint, count in facts.effects.items():
-        if count > known.get(endpoint, 0):
-            times = count if before is not None else count + 1
+        if count > known.get(endpoint, 0) and (count > 1 or endpoint in usual):
+            times = count + (before is None and endpoint in usual)
             return Harm(label=label, task=facts.name, worst="twice", times=times, detail=endpoint)
     silent = before is not None and not before.effects and not facts.effects and before.silent
     if silent and before is not None and facts.successes > max(1, before.successes):

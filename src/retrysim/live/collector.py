@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from retrysim.celery.recorder import runaway
+from retrysim.clock import WallClock
 from retrysim.errors import InputError
 from retrysim.fakes.call import Call, traced
 from retrysim.fakes.fake import Fake
+from retrysim.fakes.idempotency import Effects
 from retrysim.fakes.mount import Mounted
 from retrysim.fakes.response import Response
 from retrysim.live.line import Called, Happened, Message, Returned, Trouble
@@ -42,7 +44,9 @@ class Collector:
         self._names: dict[str, str] = {}
         self._lock = threading.RLock()
         self._caller = threading.local()
-        self._fakes: list[Fake] = []
+        self.fakes: list[Fake] = []
+        #: which calls have one effect together
+        self.effects = Effects()
         #: told of each event after it was taken in
         self.observers: list[Callable[[Event], None]] = []
         self._running: dict[tuple[str, int], tuple[str, int]] = {}  # (task id, attempt) -> (worker, pid)
@@ -58,9 +62,21 @@ class Collector:
         """Let a fake answer for its hosts, or for that of the URL ``at``."""
         served = fake if at is None else Mounted(fake, at)
         self.hosts.update(dict.fromkeys(served.hosts, served))
-        self._fakes.append(fake)
+        self.fakes.append(fake)
         fake.observers.append(self._record)
-        fake.caller = lambda: getattr(self._caller, "who", (None, None))
+        fake.caller = self.caller
+        fake.effect_of = self.effects.of
+
+    def caller(self) -> tuple[str | None, int | None]:
+        """The task and the attempt that the call is made for which is answered in this thread."""
+        who: tuple[str | None, int | None] = getattr(self._caller, "who", (None, None))
+        return who
+
+    @property
+    def called_ns(self) -> int:
+        """The instant of the call that is answered in this thread."""
+        at_ns: int = self._caller.at_ns
+        return at_ns
 
     def append(self, event: Event) -> None:
         """Take an event in; so the collector can be the trace of a recorder in its own process."""
@@ -142,9 +158,9 @@ class Collector:
         return event
 
     def _called(self, message: Called) -> Response:
-        self._caller.who = (message.task_id, message.attempt)
+        self._caller.who, self._caller.at_ns = (message.task_id, message.attempt), WallClock().now_ns()
         learn_from_request(self._redact, message.request)
-        return self.hosts[message.host].handle(message.request)
+        return self.hosts[message.host].handle(message.request, self.called_ns)
 
     # -- the trace -----------------------------------------------------------------------------------------------------
 
@@ -156,7 +172,7 @@ class Collector:
         return replace(event, **{name: self._redact(text) for name, text in texts.items()}) if texts else event  # type: ignore[arg-type]
 
     def _aliases(self) -> tuple[Mapping[str, str], ...]:
-        return tuple(fake.aliases for fake in self._fakes)
+        return tuple(fake.aliases for fake in self.fakes)
 
 
 def _lives(pid: int) -> bool:

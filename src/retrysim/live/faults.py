@@ -1,4 +1,4 @@
-"""Plays the faults of a scenario on a live run: real signals, a Redis that goes down, a cut way to the broker."""
+"""Plays the faults of a scenario on a live run: real signals, a Redis that goes down, a cut way, troubled calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retrysim.clock import WallClock
 from retrysim.errors import InputError
-from retrysim.faults import Moment
+from retrysim.faults import CallRule, CallRules, Moment
 from retrysim.faults.moment import AwaitedMoments
 from retrysim.faults.targets import BROKER, EVERYBODY
 from retrysim.invariants.invariant import BrokenInvariant, Problem
@@ -36,6 +36,7 @@ class FaultPlayer:
         self._events = Trace()
         self._fired: set[str] = set()
         self._moments = AwaitedMoments(self._come)
+        self._rules = CallRules(self._note_trouble)
         self._ways: dict[str, Way] = {}
         self._server: PrivateRedis | None = None
 
@@ -69,12 +70,21 @@ class FaultPlayer:
         """Take everything up; ``origin_ns`` is the instant at which the scenario starts."""
         start_ns = self._stage.item.scenario.spec.start_ns
         for index, fault in enumerate(self._faults):
-            if fault.when is not None:
+            if fault.trouble is not None:
+                self._rules.add(CallRule(name=fault.label, **fault.trouble.model_dump()))
+            elif fault.when is not None:
                 self._moments.add(index, Moment(**fault.when.model_dump(exclude={"after_ns"})))
             elif fault.at is not None:
                 due_ns = origin_ns + fault.at.after(start_ns) - start_ns
                 self._stage.agenda.add(due_ns, partial(self._fire, fault, None))
         self._stage.collector.observers.append(self._look)
+        for fake in self._stage.collector.fakes if self._rules else ():
+            fake.struck = self._struck
+
+    def _struck(self, endpoint: str) -> list[tuple[str, int]]:
+        """The troubles that meet the call which is answered in this thread."""
+        task_id, attempt = self._stage.collector.caller()
+        return self._rules.judge(endpoint, self._events.tasks.get(task_id or ""), attempt)
 
     def _look(self, event: Event) -> None:
         self._events.append(event)
@@ -101,12 +111,17 @@ class FaultPlayer:
     def findings(self) -> Iterator[BrokenInvariant]:
         """A fault that never happened shows nothing."""
         idle = [
-            f"{fault.label!r} never happened: {self._moments.missing(index) or 'the run ended first'}"
+            f"{fault.label!r} never happened: {self._missing(index, fault)}"
             for index, fault in enumerate(self._faults)
             if fault.label not in self._fired
         ]
         if idle:
             yield BrokenInvariant(invariant="every_fault_happens", problems=tuple(Problem(text=text) for text in idle))
+
+    def _missing(self, index: int, fault: Fault) -> str:
+        if fault.trouble is not None:
+            return f"it concerned {self._rules.concerned(fault.label)} calls"
+        return self._moments.missing(index) or "the run ended first"
 
     # -- what ----------------------------------------------------------------------------------------------------------
 
@@ -186,11 +201,15 @@ class FaultPlayer:
         self._note(fault, "restart")
 
     def _note(self, fault: Fault, verb: str | None = None) -> None:
-        self._fired.add(fault.label)
-        fired = FaultFired(
-            at_ns=WallClock().now_ns(), name=fault.label, verb=verb or fault.verb, target=str(fault.target)
-        )
-        self._stage.collector.append(fired)
+        self._record(WallClock().now_ns(), fault.label, verb or fault.verb, str(fault.target))
+
+    def _note_trouble(self, rule: CallRule, endpoint: str) -> None:
+        """At the instant of its call: an invariant looks which call comes next."""
+        self._record(self._stage.collector.called_ns, rule.name, rule.kind, endpoint)
+
+    def _record(self, at_ns: int, name: str, verb: str, target: str) -> None:
+        self._fired.add(name)
+        self._stage.collector.append(FaultFired(at_ns=at_ns, name=name, verb=verb, target=target))
 
 
 def _both(one: Act, other: Act) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from retrysim.errors import ScenarioError
-from retrysim.faults.targets import RESULTS
+from retrysim.faults.targets import BROKER, RESULTS
 from retrysim.scenarios import ScenarioItem
-from retrysim.scenarios.fault import CHOOSING_VERBS, RABBITMQ_VERBS
+from retrysim.scenarios.fault import MESSAGE_VERBS, RABBITMQ_VERBS
 
 
 def why_not(item: ScenarioItem, kind: str) -> ScenarioError | None:
@@ -27,17 +27,21 @@ def why_not(item: ScenarioItem, kind: str) -> ScenarioError | None:
         return scenario.error(("broker",), "it is about RabbitMQ: play it on one")
     if any(worker.pool == "gevent" for worker in item.workers):
         return scenario.error(("workers",), "a live run has no gevent pool, for now")
-    return _fault_that_cannot_be(item)
+    if spec.order:
+        return scenario.error(("order",), "real workers race, and only a simulation decides who goes first")
+    return _fault_that_cannot_be(item, kind)
 
 
-def _fault_that_cannot_be(item: ScenarioItem) -> ScenarioError | None:
+def _fault_that_cannot_be(item: ScenarioItem, kind: str) -> ScenarioError | None:
     for index, fault in enumerate(item.scenario.spec.faults):
         message = None
         of_a_fake = fault.server is not None or fault.target in item.scenario.spec.fakes
         if of_a_fake or fault.verb in ("cut_in_mid_answer", "slow_down"):
             message = "only a simulation can do this to a connection"
-        elif fault.verb in (*CHOOSING_VERBS, *RABBITMQ_VERBS, "slow_results") or fault.target == RESULTS:
-            message = "only a simulation can do this to the messages, results and calls of a run"
+        elif fault.verb in (*MESSAGE_VERBS, *RABBITMQ_VERBS, "slow_results") or fault.target == RESULTS:
+            message = "only a simulation can do this to the messages and results of a run"
+        elif fault.target == BROKER and kind != "redis":
+            message = "a live run stops no RabbitMQ, for others may use it: only a Redis that it has started itself"
         elif fault.verb == "skew_clock":
             message = "the processes of a live run share the clock of this machine: only a simulation can skew one"
         if message is not None:

@@ -38,6 +38,7 @@ from retrysim.celery.recorder import Recorder
 from retrysim.clock import WallClock
 from retrysim.durations import SECOND, format_duration
 from retrysim.errors import RetrysimError
+from retrysim.fakes.idempotency import Idempotency
 from retrysim.live.agenda import Agenda
 from retrysim.live.collector import Collector, shifted
 from retrysim.live.crew import WorkerProcess, wait_until_ready
@@ -132,6 +133,8 @@ class Stage:
         check_conf(self.item, self.app)
         for name in self.item.scenario.spec.fakes:
             self.collector.serve(*find_fake(self.item, name))
+        for one in self.item.scenario.spec.idempotency:
+            self.collector.effects.rules.append(Idempotency(**one.model_dump()))
         with UndoStack() as undo:
             self.faults = FaultPlayer(self)
             undo.callback(self.faults.close)
