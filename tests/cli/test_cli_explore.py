@@ -77,6 +77,16 @@ def test_json_is_one_object_per_cell_and_a_summary(explore):
     assert [(finding["worst"], finding["decisions"]) for finding in summary["findings"]] == [("twice", 1)]
 
 
+def test_a_budget_that_is_too_small_for_every_single_fault_is_said(explore, tmp_path):
+    ended = explore("--fault", "message_doubled", "--fault", "worker_killed", "--runs", "2", "--markdown", "x.md")
+
+    said = "3 single faults not tried: the search ended before"
+    assert said in ended.output.splitlines()
+    assert f"{said}." in (tmp_path / "x.md").read_text().splitlines()
+    summary = json.loads(explore("--fault", "message_doubled", "--runs", "2", "--json").output.splitlines()[-1])
+    assert summary["untried"] == 0
+
+
 def test_nothing_new_exits_0(explore):
     ended = explore("--fault", "message_delayed")
 
@@ -113,7 +123,7 @@ def test_ctrl_c_keeps_what_was_found():
     exploration = explore_scenario(items(text), faults=kinds, budget=Budget(jobs=1), folder=None, watch=interrupt)
 
     assert exploration.interrupted
-    assert exploration.runs == 2
+    assert (exploration.runs, exploration.untried) == (2, 1)
     assert [finding.worst for finding in exploration.findings.values()] == ["twice"]
 
 

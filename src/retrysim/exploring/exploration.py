@@ -68,6 +68,7 @@ class Exploration:
     states: set[int] = field(default_factory=set)
     runs: int = 0
     planned: int = 0  # how many runs there will be, as far as that is known
+    untried: int = 0  # how many single faults the budget, or Ctrl-C, left no run for
     unapplied: int = 0
     errors: list[str] = field(default_factory=list)
     #: what a run did and its own file did not do again: no findings
@@ -160,8 +161,11 @@ class Explorer:
             raise InputError("there is no point at which any of these kinds of fault can strike; nothing to explore")
         strikes = strikes[share[0] :: share[1]]
         self.exploration.planned = len(strikes) if self.budget.runs is None else self.budget.runs
-        self._in_matrix = True
-        self.run_all([Trial(strikes=(strike,), wants_points=True) for strike in strikes], learn=learn)
+        self._in_matrix, before = True, self.exploration.runs
+        try:
+            self.run_all([Trial(strikes=(strike,), wants_points=True) for strike in strikes], learn=learn)
+        finally:
+            self.exploration.untried = len(strikes) - (self.exploration.runs - before)
         self._in_matrix = False
 
     def run_all(self, trials: Sequence[Trial], *, learn: Learn | None = None) -> None:

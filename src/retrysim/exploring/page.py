@@ -7,7 +7,7 @@ import html
 from retrysim.exploring.exploration import Explorer
 from retrysim.exploring.found import headline
 from retrysim.exploring.matrix import Cell
-from retrysim.exploring.text import cell_text, heading, label_of_kind
+from retrysim.exploring.text import cell_text, heading, label_of_kind, untried_lines
 from retrysim.exploring.trial import Trial
 from retrysim.reports import svg_report
 from retrysim.reports.words import last_part
@@ -37,6 +37,7 @@ def page_of(name: str, explorer: Explorer) -> str:
     anchors = {(cell.task, cell.kind): f"run-{number}" for number, cell in enumerate(cells, start=1)}
     parts = [
         f"<h1>What the tasks of {html.escape(name)} survive</h1><p>{html.escape(heading(name, exploration))}</p>",
+        *(f"<p>{html.escape(text)}</p>" for text in untried_lines(exploration)),
         _table(explorer, anchors),
         _findings(explorer),
         *(_run(cell, trace, anchors) for cell, trace in zip(cells, traces, strict=True)),

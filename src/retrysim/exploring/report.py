@@ -7,7 +7,7 @@ from typing import Any
 
 from retrysim.exploring.exploration import Exploration, Finding
 from retrysim.exploring.found import headline
-from retrysim.exploring.text import heading, matrix_rows
+from retrysim.exploring.text import heading, matrix_rows, untried_lines
 
 
 def cells_as_json(exploration: Exploration) -> Iterator[dict[str, Any]]:
@@ -26,6 +26,7 @@ def summary_as_json(file: str, exploration: Exploration) -> dict[str, Any]:
         "points": len(exploration.points),
         "proof": exploration.proof or None,
         "left_out": dict(exploration.left_out),
+        "untried": exploration.untried,
         "unapplied": exploration.unapplied,
         "errors": exploration.errors,
         "unconfirmed": exploration.unconfirmed,
@@ -55,6 +56,7 @@ def markdown_report(name: str, exploration: Exploration) -> str:
     lines = [f"# What the tasks of {name} survive", "", heading(name, exploration), ""]
     lines += [_row(head), _row(["---"] * len(head)), *map(_row, rows), ""]
     lines += [f"Left out: `{kind}` ({reason})." for kind, reason in exploration.left_out.items()]
+    lines += [f"{text}." for text in untried_lines(exploration)]
     lines += ["", "## Findings", ""] if exploration.new else ["", "Nothing new was found."]
     for number, finding in enumerate(exploration.new, start=1):
         lines.append(f"{number}. {headline(finding.harm, finding.trial)}  ")

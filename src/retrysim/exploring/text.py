@@ -112,9 +112,16 @@ def states_line(exploration: Exploration) -> str:
     return f"{count_of(len(exploration.states), 'state')} reached{share}"
 
 
+def untried_lines(exploration: Exploration) -> Iterator[str]:
+    """What an ``ok`` does not cover, where the budget was too small for every fault at every point."""
+    if exploration.untried:
+        yield f"{count_of(exploration.untried, 'single fault')} not tried: the search ended before"
+
+
 def _problems(exploration: Exploration) -> Iterator[str]:
     if exploration.interrupted:
         yield "interrupted: what was found until then"
+    yield from untried_lines(exploration)
     if exploration.unapplied:
         yield f"{count_of(exploration.unapplied, 'run')} in which the fault found no place"
     for text in exploration.unconfirmed:
