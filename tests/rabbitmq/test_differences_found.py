@@ -141,7 +141,24 @@ def test_expired_message_that_is_put_before_others_is_not_noticed_at_once():
     channel.basic_publish(amqp.Message("high", priority=3, expiration="0"), routing_key="q")
 
     assert channel.queue_declare("q", passive=True).message_count == 2
-    assert channel.basic_get("q", no_ack=True).body == "low"
+
+
+@pytest.mark.parametrize("how", ["get", "consume"])
+def test_expired_message_that_was_put_before_others_is_delivered(how):
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", auto_delete=False, arguments={"x-max-priority": 4})
+    channel.basic_publish(amqp.Message("low"), routing_key="q")
+    channel.basic_publish(amqp.Message("high", priority=3, expiration="0"), routing_key="q")
+    got = []
+
+    if how == "get":
+        got = [channel.basic_get("q", no_ack=True).body for _ in range(2)]
+    else:
+        channel.basic_consume("q", no_ack=True, callback=lambda message: got.append(message.body))
+        drain(connection)
+
+    assert got == ["high", "low"]
 
 
 def test_fetched_messages_count_towards_the_limit_of_a_channel_if_they_were_there_first():
@@ -325,6 +342,11 @@ def publish(channel, priorities):
         channel.basic_publish(amqp.Message(priority, priority=int(priority)), routing_key="q")
 
 
+def publish_plainly(channel, bodies):
+    for body in bodies.split():
+        channel.basic_publish(amqp.Message(body), routing_key="q")
+
+
 def fetched(channel):
     """What is in the queue, in the order in which it is fetched."""
     got = []
@@ -363,3 +385,85 @@ def test_purge_of_a_quorum_queue_of_4_0_begins_its_turns_anew():
     publish(channel, "1 5 6 7")
 
     assert fetched(channel) == "5 6 1 7"
+
+
+@pytest.mark.parametrize(
+    ("version", "limit", "order"),
+    [
+        ("3.10", None, "3 4 2 1"),
+        ("3.10", 5, "2 1 3 4"),
+        ("4.0", None, "2 1 3 4"),
+        ("4.0", -1, "3 4 2 1"),
+        ("4.3", -1, "2 1 3 4"),
+    ],
+)
+def test_quorum_queue_without_a_delivery_limit_appends_what_is_requeued_before_4_3(version, limit, order):
+    channel = World(version).connect().channel()
+    arguments = QUORUM if limit is None else QUORUM | {"x-delivery-limit": limit}
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=arguments)
+    publish_plainly(channel, "1 2")
+    tags = [channel.basic_get("q").delivery_tag for _ in range(2)]
+    publish_plainly(channel, "3 4")
+
+    for tag in reversed(tags):
+        channel.basic_reject(tag, requeue=True)
+
+    assert fetched(channel) == order
+
+
+def test_quorum_queue_without_a_delivery_limit_takes_back_first_what_a_channel_had_that_is_gone():
+    world = World("3.10")
+    channel, other = world.connect().channel(), world.connect().channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    publish(channel, "1")
+    other.basic_get("q")
+    publish(channel, "2")
+
+    other.close()
+
+    assert fetched(channel) == "1 2"
+
+
+@pytest.mark.parametrize(("version", "left"), [("3.10", 0), ("4.0", 1)])
+def test_delivery_limit_below_zero_is_none_since_4_0(version, left):
+    channel = World(version).connect().channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM | {"x-delivery-limit": -1})
+    publish(channel, "1")
+
+    channel.basic_reject(channel.basic_get("q").delivery_tag, requeue=True)
+
+    assert channel.queue_declare("q", passive=True).message_count == left
+
+
+def test_quorum_queue_counts_a_consumer_that_was_cancelled_while_it_holds_a_message():
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    tags = []
+    channel.basic_consume("q", consumer_tag="one", callback=lambda message: tags.append(message.delivery_tag))
+    publish(channel, "1")
+    drain(connection)
+
+    channel.basic_cancel("one")
+    assert channel.queue_declare("q", passive=True).consumer_count == 1
+
+    channel.basic_ack(tags[0])
+    assert channel.queue_declare("q", passive=True).consumer_count == 0
+
+
+@pytest.mark.parametrize(("arguments", "got"), [({}, ["1"]), (QUORUM, [])])
+def test_channel_that_ends_its_connection_by_an_error_tells_its_classic_queues_before(arguments, got):
+    connection = World("3.10").connect()
+    failing, other = connection.channel(), connection.channel()
+    failing.queue_declare("q", durable=True, auto_delete=False, arguments=arguments)
+    failing.queue_declare("quorum", durable=True, auto_delete=False, arguments=QUORUM)
+    failing.basic_consume("q", callback=lambda _: None)
+    publish(failing, "1")
+    drain(connection)
+    reached = []
+    other.basic_consume("q", callback=lambda message: reached.append(message.body))
+
+    with pytest.raises(amqp.AMQPNotImplementedError):
+        failing.queue_delete("quorum", if_unused=True)
+
+    assert reached == got

@@ -197,14 +197,14 @@ class Channel:
         for queue in dict.fromkeys(consumer.queue for consumer in self.consumers.values()):
             queue.resume()
 
-    def put_back(self, deliveries: list[Delivery], *, counts: bool) -> None:
-        """Return deliveries to their queues."""
+    def put_back(self, deliveries: list[Delivery], *, counts: bool, requeued: bool = True) -> None:
+        """Return deliveries to their queues; ``requeued``: because the client said so."""
         by_queue: dict[Queue, list[Entry]] = {}
         for delivery in deliveries:
             by_queue.setdefault(delivery.queue, []).append(delivery.entry)
         for queue, entries in by_queue.items():
             queue.consumers.resume()
-            queue.put_back(entries, counts=counts)
+            queue.put_back(entries, counts=counts, requeued=requeued)
 
     # -- consumers -----------------------------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class Channel:
         if consumer is not None and consumer.tag in self.consumers:
             consumer.queue.remove_consumer(consumer)
             self.cancelled_by_server(consumer)
-        delivery.queue.put_back([delivery.entry], counts=False)  # as 4.3.6 does: no failed delivery
+        delivery.queue.put_back([delivery.entry], counts=False, requeued=False)  # as 4.3.6 does: no failed delivery
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -274,6 +274,10 @@ class Channel:
     def release(self) -> None:
         """Give back what it had."""
         release([self])
+
+    def fail(self) -> None:
+        """An error ends it and its connection. Before, it tells its classic queues, not the others (rabbit_channel)."""
+        release([self], [queue for queue in self.queues() if not queue.is_quorum])
 
     def end(self) -> None:
         """What it was about to do is not done."""
@@ -303,22 +307,22 @@ class Channel:
         return b"" if consumer is None else consumer.encoded_tag
 
 
-def release(channels: list[Channel]) -> None:
+def release(channels: list[Channel], told: list[Queue] | None = None) -> None:
     """Give back what channels had that are gone together: none of them gets what another one returns to a queue.
 
-    The queues are notified one after the other. A consumer of one whose turn has not come may get a dead letter of
-    another.
+    The queues (``told``: only these) are notified one after the other. A consumer of one whose turn has not come may
+    get a dead letter of another.
     """
     if not channels:
         return
     for channel in channels:
         channel.end()
-    queues = list(dict.fromkeys(queue for channel in channels for queue in channel.queues()))
+    queues = told if told is not None else [queue for channel in channels for queue in channel.queues()]
     server = channels[0].server
-    for queue in server.order_of_ends(queues):
+    for queue in server.order_of_ends(list(dict.fromkeys(queues))):
         left = [(channel, *channel.leave(queue)) for channel in channels]
         for channel, _, deliveries in left:
-            channel.put_back(deliveries, counts=True)
+            channel.put_back(deliveries, counts=True, requeued=False)
         for consumer in (consumer for _, consumers, _ in left for consumer in consumers):
             if not consumer.queue.deleted:
                 consumer.queue.consumer_left()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What the server proposes in ``Connection.Tune``: channels, bytes of a frame, seconds between heartbeats.
 CHANNEL_MAX, FRAME_MAX, HEARTBEAT_S = 2047, 131_072, 60
+#: What the process that reads the connection finds out, and not that of a channel.
+_FOUND_BY_READER = (501, 502, 505)
 #: No frame may be negotiated to be smaller.
 _FRAME_MIN = 4096
 _CAPABILITIES = (
@@ -178,6 +180,8 @@ class Connection:
         except Refusal as refusal:
             signature = channel.last_signature if method is None else method.signature
             if refusal.closes_connection:
+                if refusal.code not in _FOUND_BY_READER:
+                    channel.fail()
                 self._refuse(refusal, signature)
             else:
                 channel.refuse(refusal, signature)

@@ -52,6 +52,7 @@ class Queue:
         self.messages_unacknowledged = 0
         #: how many of them were fetched by ``basic.get``
         self.fetched = 0
+        self._cancelled: list[Consumer] = []
         self.deleted = False
         self._numbers = 0
         self._ready_bytes = 0
@@ -78,10 +79,10 @@ class Queue:
         """How many returns a message survives; ``None``: any number."""
         if not self.is_quorum:
             return None
-        limit = self._number("x-delivery-limit")
+        limit, default = self._number("x-delivery-limit"), self._server.version.delivery_limit
         if limit is None:
-            return self._server.version.delivery_limit
-        return None if limit < 0 else limit
+            return default
+        return None if limit < 0 and default is not None else limit  # before 4.0, each number is a limit
 
     @cached_property
     def consumer_timeout_ns(self) -> int | None:
@@ -102,8 +103,11 @@ class Queue:
 
     @property
     def consumer_count(self) -> int:
-        """As the server tells it: a quorum queue counts those who have fetched a message and hold it, too."""
-        return len(self.consumers) + (self.fetched if self.is_quorum else 0)
+        """As the server tells it: a quorum queue counts those who hold a message, too: fetched, or when they left."""
+        if not self.is_quorum:
+            return len(self.consumers)
+        holding = [consumer for consumer in self._cancelled if consumer.unacked]
+        return len({(one.channel, one.tag) for one in (*self.consumers, *holding)}) + self.fetched
 
     # -- messages come -------------------------------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class Queue:
         # A classic queue looks for expired messages only where the new one may be the first (rabbit_amqqueue_process):
         # in a queue with priorities one that is put before others is not noticed.
         if self.is_quorum or dropped or len(self.ready) == 1:
-            self.dispatch()
+            self._look()
         return True
 
     def _entry(self, message: Message) -> Entry:
@@ -179,22 +183,31 @@ class Queue:
         A quorum queue counts what expires behind one that is to be acknowledged, as ``rabbit_fifo`` looks only later.
         """
         self.used()
-        self._drop_expired()
+        if self.is_quorum:
+            self._drop_expired()
         entry = self._pop() if len(self.ready) else None
         left = len(self.ready)
         self._drop_expired()
-        self._watch_expiry()
         return entry, left if self.is_quorum and not no_ack else len(self.ready)
 
     def dispatch(self) -> None:
-        """Deliver what is ready to those who may have it, and drop what has expired."""
+        """Deliver what is ready to those who may have it.
+
+        A quorum queue drops what has expired before. A classic one does so only behind each message that it delivers,
+        and delivers an expired one that is first where it has not looked before (``rabbit_amqqueue_process``).
+        """
         if self.deleted:
             return
-        self._drop_expired()
+        if self.is_quorum:
+            self._drop_expired()
         while len(self.ready) and (consumer := self.consumers.next()) is not None:
             self._hand_over(consumer, self._pop())
             self._drop_expired()
-        self._watch_expiry()
+
+    def _look(self) -> None:
+        """Drop what has expired, and deliver the rest."""
+        self._drop_expired()
+        self.dispatch()
 
     def _hand_over(self, consumer: Consumer, entry: Entry) -> None:
         consumer.deliver(entry)
@@ -205,10 +218,16 @@ class Queue:
         self.consumers.resume()
         self.dispatch()
 
-    def put_back(self, entries: Iterable[Entry], *, counts: bool) -> None:
-        """Messages that were delivered come back; ``counts``: towards the delivery limit."""
+    def put_back(self, entries: Iterable[Entry], *, counts: bool, requeued: bool) -> None:
+        """Messages that were delivered come back; ``counts``: towards the delivery limit.
+
+        Before 4.3, a quorum queue without a limit appends what a client requeues to its log anew, so behind all others
+        (``rabbit_fifo``). What it takes back because the channel is gone comes first, as with a limit.
+        """
         if self.deleted:
             return
+        unlimited = self.is_quorum and self.delivery_limit is None
+        last = requeued and unlimited and self._server.version.appends_requeued
         for entry in entries:
             entry.redelivered = True
             entry.acquired_count += 1
@@ -216,10 +235,15 @@ class Queue:
             if self.delivery_limit is not None and entry.delivery_count > self.delivery_limit:
                 self._die(entry, "delivery_limit")
             else:
-                self.ready.put_back(entry)
+                if last:
+                    self._numbers += 1
+                    entry.number = self._numbers
+                    self.ready.put(entry)
+                else:
+                    self.ready.put_back(entry)
                 self._ready_bytes += len(entry.message.body)
         self._drop_surplus()
-        self.dispatch()
+        self._look()
 
     def reject(self, entry: Entry, *, counts: bool) -> None:
         """A consumer refuses a message for good; ``counts``: as a failed delivery."""
@@ -262,6 +286,7 @@ class Queue:
             self.ready.remove(entry)
             self._ready_bytes -= len(entry.message.body)
             self._die(entry, "expired")
+        self._watch_expiry()
 
     def _watch_expiry(self) -> None:
         due = min((head.expires_ns for head in self.ready.heads() if head.expires_ns is not None), default=None)
@@ -272,7 +297,7 @@ class Queue:
         self._expiry = None
         if due is not None:
             background = self.dead_letter_exchange is None
-            self._expiry = self._server.call_at(due, self.dispatch, background=background)
+            self._expiry = self._server.call_at(due, self._look, background=background)
 
     def used(self) -> None:
         """Somebody declared it, took from it, or stopped consuming: ``x-expires`` begins anew."""
@@ -298,6 +323,7 @@ class Queue:
     def remove_consumer(self, consumer: Consumer) -> None:
         """One has cancelled."""
         self.consumers.remove(consumer)
+        self._cancelled = [one for one in (*self._cancelled, consumer) if one.unacked]
         self.dispatch()  # with a single active consumer it is the next one's turn
         self.consumer_left()
 

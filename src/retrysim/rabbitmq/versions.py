@@ -46,6 +46,8 @@ class Version:
     tells_zero_deliveries: bool = False
     #: which priorities quorum queues know: none, two shares (0-4 and 5 or more), or 0 to 31 strictly
     quorum_priorities: Literal["none", "two", "strict"] = "none"
+    #: whether a quorum queue without a delivery limit puts what a client requeues behind all others
+    appends_requeued: bool = True
     #: whether a quorum queue takes back what a channel had that is gone in the order of its subscriptions, and what was
     #: fetched last; if not, what was fetched first, and the rest by the tags of its consumers
     returns_by_subscription: bool = False
@@ -87,6 +89,7 @@ VERSIONS = {
             acquired_count=True,
             keeps_delivery_count=True,
             global_qos=False,
+            appends_requeued=False,
             ignores_queue_mode=True,
             quorum_priorities="strict",
             returns_by_subscription=True,
