@@ -64,7 +64,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("celery._state", "_on_app_finalizers", "celery/imports.py celery/own_tasks.py"),
         ("celery._state", "_task_join_will_block", "celery/embedded/state.py celery/process_globals.py"),
         ("celery._state", "_task_stack", "celery/hosting.py"),
-        ("celery._state", "_tls", "celery/embedded/state.py celery/hosting.py celery/program.py"),
+        ("celery._state", "_tls", "celery/hosting.py celery/program.py"),
         ("celery._state", "default_app", "celery/program.py celery/speaking.py"),
         (
             "celery._state",
@@ -80,7 +80,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "_orig_run",
             "audit/bodies.py audit/settings.py audit/stage.py cli/found.py",
         ),
-        ("celery.app.base:Celery", "_local", "audit/stage.py celery/embedded/state.py celery/hosting.py live/stage.py"),
+        ("celery.app.base:Celery", "_local", "audit/stage.py celery/hosting.py live/stage.py"),
         ("celery.app.base:Celery", "_pool", "celery/hosting.py"),
         ("celery.app.base:Celery.__init__", "_backend_cache", "audit/stage.py celery/hosting.py live/stage.py"),
         ("celery.app.amqp:AMQP", "_event_dispatcher", "celery/hosting.py"),
@@ -197,7 +197,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("_thread", "LockType", "patches/left_locked.py patches/locks.py patches/locks_made_before.py"),
         ("_thread", "RLock", "celery/rabbitmq/node.py patches/left_locked.py patches/locks_made_before.py"),
         ("_thread", "allocate_lock", "patches/locks.py patches/real_locks.py patches/waits_in_the_test.py"),
-        ("_thread", "get_ident", "patches/locks.py patches/real_locks.py patches/threads.py"),
+        ("_thread", "get_ident", "patches/locks.py patches/real_locks.py patches/thread_identities.py"),
         ("_thread", "interrupt_main", "patches/signals.py"),
         ("_thread", "start_new_thread", "patches/real_locks.py patches/threads.py"),
         ("asyncio.events", "_event_loop_policy", "patches/interpreter_settings.py"),
@@ -221,7 +221,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("os:_Environ.__init__", "_data", "patches/interpreter_settings.py"),
         ("queue", "_PySimpleQueue", "patches/virtual_threading.py"),
         ("threading", "_CRLock", "patches/virtual_threading.py"),
-        ("threading", "_active", "patches/real_programs.py patches/signals.py patches/threads.py"),
+        ("threading", "_active", "patches/real_programs.py patches/signals.py patches/thread_identities.py"),
         ("threading", "_make_invoke_excepthook", "patches/threads.py"),
         (
             "threading:Condition",
@@ -240,9 +240,9 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
         ("threading:Condition.__init__", "_lock", "patches/locks_made_before.py patches/waits.py"),
         ("threading:Condition.__init__", "_waiters", "patches/waits.py patches/waits_in_the_test.py"),
-        ("threading:Thread.__init__", "_ident", "patches/threads.py"),
-        ("threading:Thread.__init__", "_native_id", "patches/threads.py"),
-        ("threading:Thread.__init__", "_started", "patches/threads.py"),
+        ("threading:Thread.__init__", "_ident", "patches/thread_identities.py"),
+        ("threading:Thread.__init__", "_native_id", "patches/thread_identities.py"),
+        ("threading:Thread.__init__", "_started", "patches/thread_identities.py patches/threads.py"),
         (
             "threading:Thread.__init__",
             "_target",
@@ -338,9 +338,9 @@ IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
     ("faulthandler", "_sigfpe", "patches/exits.py"),  # crashes on purpose, which a build may lack
     ("faulthandler", "_sigsegv", "patches/exits.py"),  # crashes on purpose, which a build may lack
     ("faulthandler", "_stack_overflow", "patches/exits.py"),  # crashes on purpose, which a build may lack
-    ("_thread", "_get_main_thread_ident", "patches/threads.py"),  # from Python 3.13 on
+    ("_thread", "_get_main_thread_ident", "patches/thread_identities.py"),  # from Python 3.13 on
     ("threading:Thread", "_wait_for_tstate_lock", "patches/real_locks.py"),  # until Python 3.12
-    ("threading:Thread.__init__", "_is_stopped", "patches/threads.py"),  # until Python 3.12
+    ("threading:Thread.__init__", "_is_stopped", "patches/thread_identities.py"),  # until Python 3.12
     ("threading:Thread.__init__", "_tstate_lock", "patches/reachable.py"),  # until Python 3.12
     ("traceback", "_extract_caret_anchors_from_line_segment", "celery/tracebacks.py"),  # until Python 3.12
     ("traceback", "_get_code_position", "celery/tracebacks.py"),  # until Python 3.12

@@ -11,7 +11,13 @@ from retrysim.clock import VirtualClock
 from retrysim.durations import SECOND
 from retrysim.errors import Deadlock
 from retrysim.kernel import Environment, Streams
-from retrysim.patches import Companions, virtual_clocks, virtual_condition_waits, virtual_threads_of_a_test
+from retrysim.patches import (
+    Companions,
+    threads_of_a_suite,
+    virtual_clocks,
+    virtual_condition_waits,
+    virtual_threads_of_a_test,
+)
 from retrysim.undo import UndoStack
 
 
@@ -19,7 +25,9 @@ from retrysim.undo import UndoStack
 def environment():
     environment = Environment(VirtualClock(0))
     with UndoStack() as undo, virtual_clocks(environment, Streams(0), companions := Companions()):
-        virtual_condition_waits(undo, environment, virtual_threads_of_a_test(undo, environment, companions))
+        identities = threads_of_a_suite(undo, environment)
+        starting = virtual_threads_of_a_test(undo, environment, companions, identities)
+        virtual_condition_waits(undo, environment, starting)
         yield environment
         environment.abandon_all()
 
@@ -142,7 +150,9 @@ def test_a_thread_that_accepts_connections_stays_real(environment):
 def test_threads_are_given_back():
     before = [vars(threading.Thread)[name] for name in ("start", "join", "is_alive")]
     with pytest.raises(KeyboardInterrupt), UndoStack() as undo:  # noqa: PT012 - what is undone is what was raised in
-        virtual_threads_of_a_test(undo, Environment(VirtualClock(0)), Companions())
+        environment = Environment(VirtualClock(0))
+        identities = threads_of_a_suite(undo, environment)
+        virtual_threads_of_a_test(undo, environment, Companions(), identities)
         raise KeyboardInterrupt
 
     assert [vars(threading.Thread)[name] for name in ("start", "join", "is_alive")] == before

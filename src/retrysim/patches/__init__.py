@@ -14,7 +14,8 @@ from retrysim.patches.reality import Reality
 from retrysim.patches.selects import virtual_event_loops_of_a_suite
 from retrysim.patches.standard_library import begin_randomness, virtual_clocks, virtual_standard_library
 from retrysim.patches.standing import standing_of
-from retrysim.patches.threads_of_a_test import virtual_threads_of_a_test
+from retrysim.patches.thread_identities import ThreadIdentities
+from retrysim.patches.threads_of_a_test import threads_of_a_suite, virtual_threads_of_a_test
 from retrysim.patches.virtual_threading import virtual_threading
 from retrysim.patches.waits import virtual_condition_waits
 
@@ -22,6 +23,7 @@ __all__ = [
     "Companions",
     "HeldLock",
     "Reality",
+    "ThreadIdentities",
     "begin_randomness",
     "call_site",
     "keep_interpreter_settings",
@@ -29,6 +31,7 @@ __all__ = [
     "monotonic_ns",
     "programs_live_in_real_time",
     "standing_of",
+    "threads_of_a_suite",
     "virtual_clocks",
     "virtual_condition_waits",
     "virtual_event_loops_of_a_suite",

@@ -15,6 +15,10 @@ from typing import Any
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment
 from retrysim.patches.companions import Companions
+from retrysim.patches.loaded import unnoticed
+from retrysim.patches.stand_ins import StandIns
+from retrysim.patches.thread_identities import ThreadIdentities
+from retrysim.patches.thread_state import own_thread_state
 from retrysim.undo import UndoStack
 
 #: Whose threads are virtual although they are installed libraries.
@@ -23,14 +27,35 @@ _CELERY = ("celery.", "kombu.")
 _BLOCKING = frozenset({"accept", "recv", "recvfrom", "serve_forever", "handle_request", "select", "communicate"})
 
 
+def threads_of_a_suite(undo: UndoStack, environment: Environment) -> ThreadIdentities:
+    """Until ``undo`` is unwound, each thread has its own identity, ``threading.local`` contents and running loop."""
+    identities = ThreadIdentities(environment, _never_ends)
+    with unnoticed(undo):
+        stand_ins = StandIns(undo)
+        identities.connect(stand_ins)
+        stand_ins.spread()
+    own_thread_state(undo, environment)
+    return identities
+
+
+def _never_ends(thread: Any) -> None:
+    """It stands for a pool's thread, or for the main thread of a process."""
+    thread._retrysim_run = _Run(thread)
+
+
 class _Run:
     """A thread that runs as a process; kept on the thread, as CPython keeps its handle."""
 
-    def __init__(self, thread: threading.Thread, environment: Environment) -> None:
+    def __init__(self, thread: threading.Thread) -> None:
         self.ended = Condition(f"thread {thread.name!r} to end")
         self.alive = True
         self._thread = thread
-        environment.spawn(self._run, name=f"thread {thread.name}", service=thread.daemon)
+
+    def begin(self, environment: Environment, identities: ThreadIdentities) -> None:
+        name = f"thread {self._thread.name}"
+        process = environment.spawn(self._run, name=name, service=self._thread.daemon)
+        process.on_main_thread = False
+        identities.stands_for(self._thread, process)
 
     def _run(self) -> None:
         try:
@@ -45,7 +70,7 @@ class _Run:
 
 
 def virtual_threads_of_a_test(
-    undo: UndoStack, environment: Environment, companions: Companions
+    undo: UndoStack, environment: Environment, companions: Companions, identities: ThreadIdentities
 ) -> list[threading.Thread]:
     """Until ``undo`` is unwound, threads that run a test's own code or Celery's are processes.
 
@@ -67,8 +92,8 @@ def virtual_threads_of_a_test(
         elif self._started.is_set():
             raise RuntimeError("threads can only be started once")
         else:
-            self._retrysim_run = _Run(self, environment)
-            self._started.set()
+            self._retrysim_run = _Run(self)
+            self._retrysim_run.begin(environment, identities)
 
     def join(self: Any, timeout: float | None = None) -> None:
         run: _Run | None = vars(self).get("_retrysim_run")

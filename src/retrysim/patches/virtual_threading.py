@@ -5,7 +5,6 @@ In place for the whole of a simulation, also while its clocks are real for a mom
 
 from __future__ import annotations
 
-import _thread
 import queue
 import threading
 from collections.abc import Iterator
@@ -43,8 +42,6 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
             stand_ins = StandIns(undo)
             stand_ins.put(threading, "Lock", partial(Lock, reality.locks))
             stand_ins.put(threading, "_CRLock", partial(RLock, reality.locks))
-            stand_ins.put(_thread, "get_ident", threads.get_ident)
-            stand_ins.put(threading, "get_ident", threads.get_ident)
             stand_ins.put(queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
             replace_locks_made_before(undo, reality.locks)
             undo.then(reality.locks.end)

@@ -7,6 +7,7 @@ asked.
 
 from __future__ import annotations
 
+import sys
 import threading
 from _thread import allocate_lock
 from typing import Any
@@ -40,7 +41,7 @@ class WaitsInTheTest:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._before = frozenset(threading.enumerate())  # of pytest's plugins, say: none of these notifies a test
+        self._before = _real_threads()  # of pytest's plugins, say: none of these notifies a test
 
     def wait(self, condition: Any, timeout: float | None) -> bool:
         if not condition._is_owned():
@@ -57,7 +58,7 @@ class WaitsInTheTest:
         return waiter.notified
 
     def _wait_for(self, waiter: _Waiter, timeout: float | None) -> None:
-        environment, others = self._environment, not self._before.issuperset(threading.enumerate())
+        environment, others = self._environment, not self._before.issuperset(_real_threads())
         if others and waiter.wait_really(_MOMENT):
             return
         until_ns = None if timeout is None else environment.clock.ns + grid_ns(timeout)
@@ -79,3 +80,9 @@ class WaitsInTheTest:
         environment.run(until=lambda: waiter.notified or bool(passed))
         if end:
             end.cancel()
+
+
+def _real_threads() -> frozenset[threading.Thread]:
+    """Those that the interpreter runs, and not the simulation."""
+    idents = sys._current_frames().keys()
+    return frozenset(thread for thread in threading.enumerate() if thread.ident in idents)

@@ -38,6 +38,7 @@ from retrysim.patches import (
     Companions,
     keep_the_process_of_a_suite,
     programs_live_in_real_time,
+    threads_of_a_suite,
     virtual_clocks,
     virtual_condition_waits,
     virtual_event_loops_of_a_suite,
@@ -91,6 +92,7 @@ class EmbeddedWorld:
         try:
             self._undo.callback(self.stop_time)
             self._state.connect(self._undo)
+            self._identities = threads_of_a_suite(self._undo, self.environment)
             own_current_process(self._undo, self.environment)
             self.environment.listeners.add(self._undo, around_run=warnings_of_a_worker)
             self._undo.callback(self._network.end)
@@ -103,7 +105,7 @@ class EmbeddedWorld:
             self.put_settings_back = keep_the_process_of_a_suite(self._undo, self.environment)
             stand_between(self._undo, Barrier(self._allow, self._who, allow_in_the_project), SERVERS)
             virtual_pools(self._undo, self.environment)
-            virtual_worker_threads(self._undo, self.environment, self._state, self._wake_workers)
+            virtual_worker_threads(self._undo, self.environment, self._state, self._identities, self._wake_workers)
             wake_for_pending_operations(self._undo, self._wake_workers)
             let_work_take_time(self._undo, self.environment)
         except BaseException:
@@ -125,7 +127,7 @@ class EmbeddedWorld:
         """From here on, time is virtual."""
         if not self.time_is_virtual:
             undo = self._library.enter_context(UndoStack())
-            starting = virtual_threads_of_a_test(undo, self.environment, self._companions)
+            starting = virtual_threads_of_a_test(undo, self.environment, self._companions, self._identities)
             virtual_condition_waits(undo, self.environment, starting)
             programs_live_in_real_time(undo, self.environment, self._companions)
             virtual_event_loops_of_a_suite(undo, self.environment, self._companions)

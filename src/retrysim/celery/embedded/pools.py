@@ -6,6 +6,7 @@ worker's semaphore, without one in front of the pool.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import celery.concurrency
 from celery.concurrency import base
 
 from retrysim.celery.pools.prefork_in_hub import HubPool
+from retrysim.celery.pools.slot import Slot
 from retrysim.celery.timer import Timer
 from retrysim.kernel import Environment, Host, Role
 from retrysim.undo import UndoStack
@@ -31,6 +33,17 @@ class Threads(Prefork):
 
     body_can_be_buffer = True
     signal_safe = False
+
+    def new_slot(self) -> Slot:
+        slot = super().new_slot()
+        slot.process.on_main_thread = False
+        slot.process.thread.name = f"ThreadPoolExecutor-0_{slot.index}"
+        return slot
+
+    def free(self, slot: Slot) -> None:
+        """An executor starts one more thread only if none is idle: those that have worked come first."""
+        super().free(slot)
+        self._idle = deque(sorted(self._idle, key=lambda idle: not idle.written))
 
     def new_host(self, name: str, end: Callable[[int], None], pid: int, index: int) -> Host:
         """A thread of the worker's process, which is the test's."""

@@ -1,17 +1,15 @@
 """What an embedded worker's thread, and each of its pool processes, has for itself of what Celery keeps in modules.
 
 A worker of ``celery.contrib.testing`` runs in a thread of the test's own process, and shares with it what a process
-has: ``celery.worker.state``, kombu's pools, the default app. Its own are the current app and the result backend
-(thread-locals), the event loop, and the flags that stop it: two workers of one process would really stop together,
-by chance. A child of prefork is another process: it has its own default app, too, and knows that a ``get()`` would
+has: ``celery.worker.state``, kombu's pools, the default app. Its own are what Celery keeps in thread-locals (as every
+thread's), the event loop, and the flags that stop it: two workers of one process would really stop together, by chance.
+ A child of prefork is another process: it has its own default app, too, and knows that a ``get()`` would
 block it (``celery.concurrency.prefork.process_initializer``).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import kombu.asynchronous.hub
@@ -29,8 +27,6 @@ class EmbeddedState(OwnState):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._apps: list[Any] = []
-        self._add(_state._tls, "current_app", lambda host: _app_of(host) if host.role is Role.CHILD else None)
         self._add(_state, "default_app", lambda host: _app_of(host) if host.role is Role.CHILD else SHARED)
         # The queue for rpc:// results is named after it and the numbers of process and thread, which all share here.
         self._add(kombu.common, "_node_id", _nothing)
@@ -39,11 +35,8 @@ class EmbeddedState(OwnState):
         self.flags = [self._add(state, name, _nothing) for name in ("should_stop", "should_terminate")]
 
     def begin(self, host: Host, app: Any) -> None:
-        """A worker for this app begins, with a result backend of its own."""
+        """A worker for this app begins."""
         host.own[_APP] = app
-        if not any(app is known for known in self._apps):
-            self._apps.append(app)
-            self._add(app, "_local", partial(_backend_of, app))
 
     def _add(self, owner: Any, name: str, fresh: Callable[[Host], Any]) -> Variable:
         return self.add(lambda: getattr(owner, name, None), lambda value: setattr(owner, name, value), fresh)
@@ -52,10 +45,6 @@ class EmbeddedState(OwnState):
 def _app_of(host: Host) -> Any:
     """The app that a worker, or the worker of a pool's process, was started for."""
     return host.own[_APP] if _APP in host.own or host.parent is None else _app_of(host.parent)
-
-
-def _backend_of(app: Any, host: Host) -> Any:
-    return threading.local() if _app_of(host) is app else SHARED
 
 
 def _nothing(_host: Host) -> None:

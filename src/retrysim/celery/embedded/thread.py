@@ -19,38 +19,43 @@ from kombu.asynchronous import set_event_loop
 from retrysim.celery.embedded.state import EmbeddedState
 from retrysim.clock import grid_ns
 from retrysim.kernel import Condition, Environment, Host, Role
+from retrysim.patches import ThreadIdentities
 from retrysim.undo import UndoStack
 
 
-class WorkerThread:
-    """A thread as far as ``celery.contrib.testing.worker`` sees one."""
+class WorkerThread(threading.Thread):
+    """A thread as far as anybody sees one."""
 
     environment: Environment
     state: EmbeddedState
+    identities: ThreadIdentities
     wake_workers: Callable[[], None]
     _numbers = itertools.count(1)
 
     def __init__(self, target: Any, daemon: bool | None = None) -> None:
-        self.name = f"worker thread {next(self._numbers)}"
-        self._target: Callable[[], None] = target
+        super().__init__(target=target, daemon=daemon)
+        self._work: Callable[[], None] = target
         test = self.environment.test
-        self._host = Host(self.environment, self.name, role=Role.WORKER, parent=test, end=test.end)
+        name = f"worker thread {next(self._numbers)}"
+        self._host = Host(self.environment, name, role=Role.WORKER, parent=test, end=test.end)
         self._host.handlers[SIGINT] = SIG_DFL  # who interrupts this process, ends the tests
         self.state.begin(self._host, target.__self__.app)  # the target is a worker's method ``start``
         self._alive = False
-        self._ended = Condition(f"{self.name} to end")
+        self._ended = Condition(f"{name} to end")
 
     def start(self) -> None:
         """Begin; the event loop that was just made for this worker goes with it, for the next one to get its own."""
         self._alive = True
         self.state.hand_over(self._host, self.state.event_loop)
         set_event_loop(None)
-        self._host.main = self.environment.spawn(self._run, name=self.name, host=self._host)
+        self._host.main = self.environment.spawn(self._run, name=self._host.name, host=self._host)
         self._host.main.serve()
+        self._host.main.on_main_thread = False
+        self.identities.stands_for(self, self._host.main)
 
     def _run(self) -> None:
         try:
-            self._target()
+            self._work()
         except SystemExit:
             pass  # as threading.Thread: the thread ends
         finally:
@@ -80,8 +85,17 @@ class _Threading(ModuleType):
 
 
 def virtual_worker_threads(
-    undo: UndoStack, environment: Environment, state: EmbeddedState, wake_workers: Callable[[], None]
+    undo: UndoStack,
+    environment: Environment,
+    state: EmbeddedState,
+    identities: ThreadIdentities,
+    wake_workers: Callable[[], None],
 ) -> None:
     """Let ``start_worker`` start its worker as a process of the simulation, until ``undo`` is unwound."""
-    bound = {"environment": environment, "state": state, "wake_workers": staticmethod(wake_workers)}
-    undo.set_attribute(contrib, "threading", _Threading(type("WorkerThread", (WorkerThread,), bound)))
+    bound = {
+        "environment": environment,
+        "state": state,
+        "identities": identities,
+        "wake_workers": staticmethod(wake_workers),
+    }
+    undo.set_attribute(contrib, "threading", _Threading(type("Thread", (WorkerThread,), bound)))
