@@ -238,6 +238,21 @@ def test_a_token_of_a_rate_limit_comes_before_the_sweep_of_its_instant(sim):
     assert [number for number, _ in order_of_starts(sim, ids)] == [0, 1, 2, 3, 4, 5, 6, 7, 7, 3, 4, 5, 6]
 
 
+def test_a_sweep_that_a_busy_solo_worker_is_late_for_comes_before_what_was_due_after_it(sim):
+    app = sweeping(interval=1, visibility_timeout=5)
+
+    @app.task(shared=False, name="keep_busy")
+    def keep_busy():
+        time.sleep(20)
+
+    sim.start_worker(app, concurrency=1, pool="solo")
+    app.tasks["add"].apply_async((1, 1), countdown=17)
+    keep_busy.delay()
+    sim.run_for(60)
+
+    assert seconds_of(sim, "task-started") == [0.0, 20.0, 20.0]  # delivered again before its ETA was looked at
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_order_of_what_becomes_visible_at_one_instant_is_no_matter_of_ids(seed):
     app = sweeping(interval=1, visibility_timeout=4)

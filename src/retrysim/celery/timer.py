@@ -52,12 +52,14 @@ class IdleCall(Protocol):
 class Entry(ScheduleEntry):  # type: ignore[misc]
     """kombu's entry, but of two that are due at one instant the older comes first, not the one at the lower address."""
 
-    __slots__ = ("_number", "idle", "interval_s")
+    __slots__ = ("_number", "due_s", "idle", "interval_s")
     _numbers = itertools.count()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._number = next(self._numbers)
+        #: when it is due, on the timer's clock
+        self.due_s = 0.0
         #: seconds between two calls of a periodic one
         self.interval_s = 0.0
         #: knows when a call would change nothing, if anybody does
@@ -68,14 +70,13 @@ class Entry(ScheduleEntry):  # type: ignore[misc]
 
 
 class OneShot(Entry):
-    """An entry that fires once, at ``due_s`` of the timer's clock."""
+    """An entry that fires once."""
 
-    __slots__ = ("due_s", "fired")
+    __slots__ = ("fired",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fired = False
-        self.due_s = 0.0
 
     def __call__(self) -> Any:
         self.fired = True
@@ -111,8 +112,8 @@ class GridSchedule(Schedule):  # type: ignore[misc]
     def _enter(self, eta: float, priority: int, entry: Any, push: Any = heapq.heappush) -> Any:
         due_s = round(eta * 1e6) / 1e6
         entry = super()._enter(due_s, priority or 0, entry, push)
+        entry.due_s = due_s
         if isinstance(entry, OneShot):
-            entry.due_s = due_s
             self._one_shots.append(entry)
         return entry
 

@@ -96,7 +96,8 @@ class HubTimer(GridSchedule):
         for number, (eta, priority, entry) in enumerate(self._queue):
             if entry.idle is not None and not entry.canceled:
                 due_ns = round(eta * 1e6) * GRID_NS
-                self._queue[number] = type(self._queue[number])((due_ns + ns) / SECOND, priority, entry)
+                entry.due_s = (due_ns + ns) / SECOND
+                self._queue[number] = type(self._queue[number])(entry.due_s, priority, entry)
                 self.move_entry(entry, due_ns, ns)
         heapq.heapify(self._queue)
 

@@ -232,12 +232,17 @@ class Sweep(_OfACycle):
         self._stood_back = False
 
     def __call__(self) -> None:
-        """Its turn: stand back once, then sweep."""
-        if self._stood_back:
+        """Its turn: stand back once, then sweep; at once if it is overdue."""
+        if self._stood_back or self._is_overdue:
             self._stood_back = False
             self._due()
         else:
             self._stand_back()
+
+    @property
+    def _is_overdue(self) -> bool:
+        """Whether its worker was busy when it was due: a hub fires first what was due first."""
+        return self._ago_ns(round(self._entry.due_s * 1e6)) > 0
 
     def _stand_back(self) -> bool:
         self._stood_back = True
