@@ -188,3 +188,18 @@ def test_a_worker_on_the_memory_transport_looks_each_second_and_work_takes_time(
     assert (third - first) % 1 == pytest.approx(0, abs=0.01)
     assert len(lasted) == 3
     assert all(0 < seconds < 0.01 for seconds in lasted)
+
+
+def test_the_signal_to_set_up_logging_comes_once_before_the_worker_starts(app):
+    heard = []
+
+    def hear(sender, signal=None, **how):
+        heard.append((how["loglevel"], how["logfile"]))
+
+    signals.setup_logging.connect(hear)
+    with EmbeddedWorld(seed=0, start=START) as world:
+        world.start_time()
+        with contrib.start_worker(app, pool="prefork", loglevel="info", perform_ping_check=False):
+            assert heard == [(20, None)]
+
+    assert heard == [(20, None)]

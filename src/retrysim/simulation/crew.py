@@ -9,6 +9,7 @@ from typing import Any
 from retrysim.celery.beat import Beat
 from retrysim.celery.brokers import BrokerKind, kind_of_broker, make_broker
 from retrysim.celery.conf_layer import lay_over
+from retrysim.celery.controller import write_settings
 from retrysim.celery.eager import EagerRunner
 from retrysim.celery.finding import find_app
 from retrysim.celery.forked import share_result_conditions
@@ -141,6 +142,7 @@ class Crew:
         check_options(hosted, options)
         if isolated or (isolated is None and self.isolated):
             self._environment.faces.must_be_able_to_fork()
+        write_settings(self._undo, hosted)
         with receivers_end_with(self._undo):
             worker = Worker(
                 hosted,
