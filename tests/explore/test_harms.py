@@ -1,5 +1,7 @@
 """What is worse than in the run without a fault, and what is only different."""
 
+from dataclasses import replace
+
 import pytest
 from tests.explore.conftest import items
 
@@ -70,3 +72,20 @@ def test_the_file_of_a_call_that_a_second_task_makes_counts_those_of_all_tasks(b
 
     ((_, arguments),) = values["expect"]["invariants"][0].items()
     assert arguments == {"endpoint": "POST /mail", **asked}
+
+
+@pytest.mark.parametrize(
+    ("end", "harms"),
+    [
+        ({"state": "FAILURE", "failure": "ValueError"}, [("sender", "failed", False), ("sent", "lost", True)]),
+        ({"state": "STARTED", "settled_ns": None, "lost": "nobody has it"}, [
+            ("sender", "lost", False), ("sent", "lost", True),
+        ]),
+        ({}, [("sent", "lost", False)]),
+    ],
+)  # fmt: skip
+def test_a_task_that_is_not_sent_because_its_sender_fails_is_no_harm_of_its_own(end, harms):
+    base = run(sender=1, sent=1)
+    ended = TrialResult(tasks={"sender": replace(base.tasks["sender"], **end)})
+
+    assert [(harm.task, harm.worst, harm.follows) for harm in harms_of(ended, base)] == harms

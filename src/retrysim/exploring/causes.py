@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from retrysim.durations import format_duration
 from retrysim.exploring.outcome import Harm
 from retrysim.exploring.surroundings import AppSettings, is_rabbitmq
+from retrysim.exploring.trial import TERMINATED
 
 #: Kinds after which a message that was not acked is delivered again.
 _REDELIVER = (
@@ -49,6 +50,8 @@ def _failed(harm: Harm, kinds: Sequence[str], around: AppSettings) -> str:
         return "Celery fails a task whose pool process dies (task_reject_on_worker_lost is off)"
     if kind_of_error == "Reject" and any(kind in _REDELIVER for kind in kinds) and "Error(" in harm.detail:
         return "the message of its retry cannot be published, and Celery rejects the task instead (Task.retry)"
+    if harm.detail == TERMINATED:
+        return "its pool process was told to end, and Celery takes the task for revoked"
     if harm.detail == "REVOKED":
         return "it had expired or was revoked before a worker could run it"
     if "results_refused" in kinds:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from retrysim.exploring.points import label_of, points_of
-from retrysim.exploring.trial import TaskFacts, Trial, TrialResult
+from retrysim.exploring.trial import TERMINATED, TaskFacts, Trial, TrialResult
 from retrysim.invariants.effects import effects_of
 from retrysim.invariants.invariant import BrokenInvariant
 from retrysim.trace import (
@@ -16,6 +16,7 @@ from retrysim.trace import (
     FaultFired,
     TaskHistory,
     TaskReceived,
+    TaskRevoked,
     TaskSent,
     TaskStarted,
     TaskSucceeded,
@@ -88,8 +89,14 @@ def _task(trace: Trace, task: TaskHistory, lost: str | None, effects: Mapping[st
         effects=effects,
         silent=not task.api_calls,
         lost=lost,
-        failure=task.failure.exception if task.failure else "",
+        failure=_failure(task),
     )
+
+
+def _failure(task: TaskHistory) -> str:
+    if task.failure is not None:
+        return task.failure.exception
+    return TERMINATED if any(isinstance(event, TaskRevoked) and event.terminated for event in task.events) else ""
 
 
 def _effects(trace: Trace) -> dict[str, dict[str, int]]:

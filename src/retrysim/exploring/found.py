@@ -15,7 +15,7 @@ from retrysim.durations import MINUTE, SECOND, format_duration
 from retrysim.errors import InputError
 from retrysim.exploring.outcome import LATE_NS, NEVER_SENT, Harm
 from retrysim.exploring.subject import Subject
-from retrysim.exploring.trial import Trial, TrialResult
+from retrysim.exploring.trial import TERMINATED, Trial, TrialResult
 
 #: How the first line of every such file begins.
 MARK = "# found by retrysim explore in"
@@ -92,7 +92,8 @@ def _expect(harm: Harm, base: TrialResult) -> dict[str, Any]:
     elif harm.endpoint:
         asked.append({"calls_have_effect_once": {"task": short, "endpoint": harm.endpoint, "times": 100, "least": 1}})
     elif harm.worst == "failed":
-        asked.append({"no_task_fails": {"task": short, **({"revoked": True} if harm.detail == "REVOKED" else {})}})
+        revoked = {"revoked": True} if harm.detail in ("REVOKED", TERMINATED) else {}
+        asked.append({"no_task_fails": {"task": short, **revoked}})
     else:  # of one that was never sent, an invariant of its name alone would judge the others
         asked.append(
             {"every_task_settles": {"task": _one_of(harm, base) if harm.detail.startswith(NEVER_SENT) else short}}

@@ -33,7 +33,7 @@ class Harm:
 
     @property
     def follows(self) -> bool:
-        """Whether it only follows from the loss of another task, which is a harm of its own."""
+        """Whether it only follows from the end of another task, which is a harm of its own."""
         return self.detail.startswith(f"{NEVER_SENT}, for ")
 
     @property
@@ -68,7 +68,7 @@ def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm
             yield harm
     missing = [label for label in base.tasks if label not in result.tasks]
     for label in missing if len(missing) > result.unsent else ():  # whoever would have sent it did not come to that
-        yield Harm(label=label, task=base.tasks[label].name, worst="lost", detail=_never_sent(result))
+        yield Harm(label=label, task=base.tasks[label].name, worst="lost", detail=_never_sent(result, base))
     yield from _broken(result)
 
 
@@ -87,12 +87,17 @@ def _moved(result: TrialResult, base: TrialResult) -> set[str]:
     }
 
 
-def _never_sent(result: TrialResult) -> str:
-    """Why nobody sent it: whoever would have is lost itself, if one is."""
+def _never_sent(result: TrialResult, base: TrialResult) -> str:
+    """Why nobody sent it: whoever would have is lost itself, or fails, if one is."""
     lost = next((facts for facts in result.tasks.values() if facts.lost is not None), None)
-    if lost is None:
-        return NEVER_SENT
-    return f"{NEVER_SENT}, for {lost.name.rpartition('.')[2]} is lost: {lost.lost}"
+    if lost is not None:
+        return f"{NEVER_SENT}, for {lost.name.rpartition('.')[2]} is lost: {lost.lost}"
+    failed = next((facts for label, facts in result.tasks.items() if _fails(facts, base.tasks.get(label))), None)
+    return NEVER_SENT if failed is None else f"{NEVER_SENT}, for {failed.name.rpartition('.')[2]} fails"
+
+
+def _fails(facts: TaskFacts, before: TaskFacts | None) -> bool:
+    return facts.state in ("FAILURE", "REJECTED", "REVOKED") and (before is None or before.state != facts.state)
 
 
 def _harm(
@@ -107,7 +112,7 @@ def _harm(
             return Harm(label=label, task=name, worst="lost", detail=facts.lost)
         late_ns = result.end_ns - (facts.sent_ns if before is None else before.settled_ns or 0)
         return Harm(label=label, task=name, worst="late", late_ns=late_ns, detail="it had not settled at the end")
-    if facts.state in ("FAILURE", "REJECTED", "REVOKED") and (before is None or before.state != facts.state):
+    if _fails(facts, before):
         return Harm(label=label, task=name, worst="failed", detail=facts.failure or facts.state)
     return (
         _again(label, facts, before, usual) or _swallowed(label, facts, before) or _late(label, facts, before, lasts_ns)

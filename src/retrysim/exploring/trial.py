@@ -10,6 +10,8 @@ from retrysim.durations import MINUTE, parse_duration
 
 #: What each fault beside the first may delay a task, beside its own length: a retry's usual countdown.
 EACH_MORE_NS = 5 * MINUTE
+#: What the failure is of a task whose pool process was ended by a shutdown, or from afar.
+TERMINATED = "terminated"
 #: One decision: a fault, as a scenario file has it.
 Decision = Mapping[str, Any]
 
