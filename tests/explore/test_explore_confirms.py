@@ -116,7 +116,7 @@ def test_a_task_that_was_not_sent_because_another_is_lost_is_in_the_matrix_and_n
             "failed",
             "terminated",
             "cold_stop",
-            "its pool process was told to end, and Celery takes the task for revoked",
+            "its pool process was terminated, and Celery takes the task for revoked",
         ),
         ("twice", "POST /mail", "worker_killed", "POST /mail is called again, by another task"),
     ],

@@ -77,6 +77,13 @@ def test_what_one_kind_of_fault_does_to_one_task(shop, task, fault, worst, cause
     )
 
 
+def test_a_finding_is_shown_where_a_body_runs_and_not_by_a_message_on_its_way(explored):
+    exploration = explored("submit: [{task: read}]\n", "worker_killed", writes=False)
+
+    (late,) = [one for one in exploration.findings.values() if one.worst == "late"]
+    assert late.trial.strikes[0].point == "read#1, attempt 1, when it starts"
+
+
 def test_a_kind_that_strikes_calls_has_no_cell_for_a_task_that_calls_nobody(shop):
     assert shop.matrix.cell("tests.explore.shop.quiet", "answer_lost") is None
 

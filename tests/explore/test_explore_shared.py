@@ -127,6 +127,11 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path):
         explore(Sharing(merge=[tmp_path / "x.ndjson"]))
 
 
+def test_a_journal_that_there_is_not_is_one_clear_error(tmp_path):
+    with pytest.raises(InputError, match=r"x\.ndjson: cannot be read: No such file or directory$"):
+        explore(Sharing(merge=[tmp_path / "x.ndjson"]))
+
+
 def test_no_point_is_lost_with_a_worker_of_a_dask_cluster(alone, file):
     if not os.environ.get("CI"):
         pytest.importorskip("distributed", reason="needs the extra dask")

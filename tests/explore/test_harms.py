@@ -81,10 +81,11 @@ def test_the_file_of_a_call_that_a_second_task_makes_counts_those_of_all_tasks(b
         ({"state": "STARTED", "settled_ns": None, "lost": "nobody has it"}, [
             ("sender", "lost", False), ("sent", "lost", True),
         ]),
+        ({"state": "PENDING", "settled_ns": None}, [("sender", "late", False), ("sent", "late", True)]),
         ({}, [("sent", "lost", False)]),
     ],
 )  # fmt: skip
-def test_a_task_that_is_not_sent_because_its_sender_fails_is_no_harm_of_its_own(end, harms):
+def test_a_task_that_is_not_sent_because_of_its_sender_is_no_harm_of_its_own(end, harms):
     base = run(sender=1, sent=1)
     ended = TrialResult(tasks={"sender": replace(base.tasks["sender"], **end)})
 

@@ -51,7 +51,7 @@ def _failed(harm: Harm, kinds: Sequence[str], around: AppSettings) -> str:
     if kind_of_error == "Reject" and any(kind in _REDELIVER for kind in kinds) and "Error(" in harm.detail:
         return "the message of its retry cannot be published, and Celery rejects the task instead (Task.retry)"
     if harm.detail == TERMINATED:
-        return "its pool process was told to end, and Celery takes the task for revoked"
+        return "its pool process was terminated, and Celery takes the task for revoked"
     if harm.detail == "REVOKED":
         return "it had expired or was revoked before a worker could run it"
     if "results_refused" in kinds:

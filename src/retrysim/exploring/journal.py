@@ -54,7 +54,9 @@ class Journal:
         try:
             first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
             header = json.loads(first)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
             raise InputError(f"{path}: not a journal of retrysim explore: {error}") from None
         if header != self._header:
             raise InputError(

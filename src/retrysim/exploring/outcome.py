@@ -16,6 +16,7 @@ ORDER: tuple[Worst, ...] = ("ok", "late", "twice", "failed", "lost", "hangs")
 LATE_NS = 5 * MINUTE
 #: How the reason begins why a task is lost that nobody sent.
 NEVER_SENT = "it was never sent"
+_NOT_ENDED = "has not ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def _all(result: TrialResult, base: TrialResult, lasts_ns: int) -> Iterator[Harm
             yield harm
     missing = [label for label in base.tasks if label not in result.tasks]
     for label in missing if len(missing) > result.unsent else ():  # whoever would have sent it did not come to that
-        yield Harm(label=label, task=base.tasks[label].name, worst="lost", detail=_never_sent(result, base))
+        yield _unsent(label, result, base)
     yield from _broken(result)
 
 
@@ -87,13 +88,29 @@ def _moved(result: TrialResult, base: TrialResult) -> set[str]:
     }
 
 
+def _unsent(label: str, result: TrialResult, base: TrialResult) -> Harm:
+    """Of a task that nobody has sent: lost, or late where whoever sends it has not ended."""
+    before, detail = base.tasks[label], _never_sent(result, base)
+    if detail.endswith(_NOT_ENDED) and result.stuck is None:
+        late_ns = result.end_ns - (before.settled_ns or 0)
+        return Harm(label=label, task=before.name, worst="late", late_ns=late_ns, detail=detail)
+    return Harm(label=label, task=before.name, worst="lost", detail=detail)
+
+
 def _never_sent(result: TrialResult, base: TrialResult) -> str:
-    """Why nobody sent it: whoever would have is lost itself, or fails, if one is."""
+    """Why nobody sent it: whoever would have is lost itself, fails, or has not ended, if one is."""
     lost = next((facts for facts in result.tasks.values() if facts.lost is not None), None)
     if lost is not None:
         return f"{NEVER_SENT}, for {lost.name.rpartition('.')[2]} is lost: {lost.lost}"
     failed = next((facts for label, facts in result.tasks.items() if _fails(facts, base.tasks.get(label))), None)
-    return NEVER_SENT if failed is None else f"{NEVER_SENT}, for {failed.name.rpartition('.')[2]} fails"
+    if failed is not None:
+        return f"{NEVER_SENT}, for {failed.name.rpartition('.')[2]} fails"
+    waiting = next((facts for label, facts in result.tasks.items() if _waits(facts, base.tasks.get(label))), None)
+    return NEVER_SENT if waiting is None else f"{NEVER_SENT}, for {waiting.name.rpartition('.')[2]} {_NOT_ENDED}"
+
+
+def _waits(facts: TaskFacts, before: TaskFacts | None) -> bool:
+    return facts.settled_ns is None and (before is None or before.settled_ns is not None)
 
 
 def _fails(facts: TaskFacts, before: TaskFacts | None) -> bool:
@@ -104,8 +121,7 @@ def _harm(
     label: str, facts: TaskFacts, before: TaskFacts | None, result: TrialResult, lasts_ns: int, usual: Collection[str]
 ) -> Harm | None:
     name = facts.name
-    settled_before = before is None or before.settled_ns is not None
-    if facts.settled_ns is None and settled_before:
+    if _waits(facts, before):
         if result.stuck is not None:
             return Harm(label=label, task=name, worst="hangs", detail=result.stuck)
         if facts.lost is not None:
