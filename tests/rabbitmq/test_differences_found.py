@@ -467,3 +467,47 @@ def test_channel_that_ends_its_connection_by_an_error_tells_its_classic_queues_b
         failing.queue_delete("quorum", if_unused=True)
 
     assert reached == got
+
+
+@pytest.mark.parametrize(
+    ("version", "arguments", "order"),
+    [
+        ("3.10", {}, "a1 a2 c3 d4 b5"),
+        ("3.10", QUORUM, "a1 a2 b3 b4 b5"),
+        ("4.0", {}, "a1 a2 c3 d4 b5"),
+        ("4.0", QUORUM, "a1 c2 c3 d4 b5"),
+        ("4.3", QUORUM, "a1 c2 c3 d4 b5"),
+    ],
+)
+def test_single_active_consumer_is_followed_by_priority_but_in_quorum_queues_before_4_0(version, arguments, order):
+    connection = World(version).connect()
+    channel = connection.channel()
+    arguments = arguments | {"x-single-active-consumer": True}
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments=arguments)
+    got, tags = [], []
+
+    def consume(tag, priority):
+        def deliver(message):
+            got.append(tag + message.body)
+            tags.append(message.delivery_tag)
+
+        channel.basic_consume("q", consumer_tag=tag, callback=deliver, arguments={"x-priority": priority})
+
+    def publish_and_acknowledge(body):
+        publish_plainly(channel, body)
+        drain(connection)
+        while tags:
+            channel.basic_ack(tags.pop())
+            drain(connection)
+
+    consume("a", 0)
+    publish_plainly(channel, "1")
+    drain(connection)
+    for tag, priority in (("b", 0), ("c", 5), ("d", 5)):
+        consume(tag, priority)
+    publish_and_acknowledge("2")
+    for tag, body in zip("acd", "345", strict=True):
+        channel.basic_cancel(tag)
+        publish_and_acknowledge(body)
+
+    assert " ".join(got) == order

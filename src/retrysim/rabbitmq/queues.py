@@ -48,7 +48,11 @@ class Queue:
         self._quorum = QuorumStore(server.version) if self.is_quorum else None
         classic = ClassicStore(int(self._arguments.get("x-max-priority", 0)))
         self.ready: Store = classic if self._quorum is None else self._quorum
-        self.consumers = Turns(single=bool(self._arguments.get("x-single-active-consumer")), looks_ahead=self.is_quorum)
+        self.consumers = Turns(
+            single=bool(self._arguments.get("x-single-active-consumer")),
+            looks_ahead=self.is_quorum,
+            takes_over=self.is_quorum and server.version.single_active_by_priority,
+        )
         self.messages_unacknowledged = 0
         #: how many of them were fetched by ``basic.get``
         self.fetched = 0

@@ -12,12 +12,18 @@ class Turns:
 
     One that has no credit waits apart from the others, and comes back behind them when it has some
     (rabbit_queue_consumers of RabbitMQ). A classic queue finds that out when it is the consumer's turn, a quorum queue
-    when it was served. With a ``single`` active consumer the others wait until it is gone.
+    when it was served.
+
+    With a ``single`` active consumer the others wait until it is gone. A classic queue takes the one of the highest
+    priority then, a quorum queue the one that waits longest. Since 4.0, a quorum queue goes by priority, too, and one
+    of a higher priority ``takes_over``, once the active one has nothing left to acknowledge.
     """
 
-    def __init__(self, *, single: bool, looks_ahead: bool) -> None:
+    def __init__(self, *, single: bool, looks_ahead: bool, takes_over: bool = False) -> None:
         self.single = single
         self._looks_ahead = looks_ahead
+        self._takes_over = takes_over
+        self._sole: Consumer | None = None
         self._all: list[Consumer] = []
         self._active: list[Consumer] = []
         self._blocked: list[Consumer] = []
@@ -36,21 +42,36 @@ class Turns:
     def add(self, consumer: Consumer) -> None:
         self._all.append(consumer)
         self._insert(consumer)
+        self._elect()
 
     def remove(self, consumer: Consumer) -> None:
         for consumers in (self._all, self._active, self._blocked):
             if consumer in consumers:
                 consumers.remove(consumer)
+        if consumer is self._sole:
+            self._sole = None
+            self._elect()
 
     def next(self) -> Consumer | None:
         """The consumer that may have the next message."""
         if self.single:
-            return next((consumer for consumer in self._all[:1] if consumer.has_credit), None)
+            return self._sole if self._elect() and self._sole is not None and self._sole.has_credit else None
         while self._active:
             if self._active[0].has_credit:
                 return self._active[0]
             self._blocked.append(self._active.pop(0))
         return None
+
+    def _elect(self) -> bool:
+        """Choose the single active consumer; whether it may have more."""
+        by_priority = self._takes_over or not self._looks_ahead
+        best = max(self._all, key=lambda consumer: consumer.priority if by_priority else 0, default=None)
+        active = self._sole
+        outdone = self._takes_over and best is not None and active is not None and best.priority > active.priority
+        if active is None or (outdone and not active.unacked):
+            self._sole = best
+            return True
+        return not outdone
 
     def served(self, consumer: Consumer) -> None:
         """It has had its turn."""

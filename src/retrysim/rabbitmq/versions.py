@@ -46,6 +46,8 @@ class Version:
     tells_zero_deliveries: bool = False
     #: which priorities quorum queues know: none, two shares (0-4 and 5 or more), or 0 to 31 strictly
     quorum_priorities: Literal["none", "two", "strict"] = "none"
+    #: whether a quorum queue goes by priority when it chooses its single active consumer
+    single_active_by_priority: bool = True
     #: whether a quorum queue without a delivery limit puts what a client requeues behind all others
     appends_requeued: bool = True
     #: whether a quorum queue takes back what a channel had that is gone in the order of its subscriptions, and what was
@@ -66,12 +68,19 @@ VERSIONS = {
             name="3.10",
             release="3.10.8",
             consumer_timeout_of_queue=False,
+            single_active_by_priority=False,
             tells_last_death=False,
             names_queue_type=False,
             unknown_exchange_type=503,
             tells_zero_deliveries=True,
         ),
-        Version(name="3.13", release="3.13.7", names_queue_type=False, unknown_exchange_type=503),
+        Version(
+            name="3.13",
+            release="3.13.7",
+            names_queue_type=False,
+            unknown_exchange_type=503,
+            single_active_by_priority=False,
+        ),
         Version(
             name="4.0",
             release="4.0.5",
