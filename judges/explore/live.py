@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class LiveRun:
         return self.process.poll() is None
 
     def facts(self) -> list[dict[str, Any]]:
-        """The object of each repetition; none where the run could not be made."""
+        """The object that it prints; none where the run could not be made."""
         self.process.wait()
         self.end()
         return [json.loads(line) for line in self.out.read_text().splitlines() if line.startswith("{")]
@@ -82,8 +82,8 @@ class Case:
     simulated: dict[str, Any]
     scale: float
     reason: str | None = None  # why no live run can play it
-    with_bug: LiveRun | None = None
-    with_twin: LiveRun | None = None
+    with_bug: list[LiveRun] = field(default_factory=list)
+    with_twin: list[LiveRun] = field(default_factory=list)
 
     @property
     def is_race(self) -> bool:
@@ -127,9 +127,9 @@ def case_of(bug: Bug, folder: Path, broker: str) -> Case | None:
         return None
     file = Path(best.scenario)
     item = items_of(load(file))[0]
-    reason = why_not(items_of(load(plain(file)))[0], "redis" if broker == "redis" else "amqp")
+    reason = why_not(items_of(load(plain(file, file.parent)))[0], "redis" if broker == "redis" else "amqp")
     simulated = play(item)
-    twin = play(items_of(load(plain(file, twin="_fixed")))[0])
+    twin = play(items_of(load(plain(file, file.parent, twin="_fixed")))[0])
     return Case(
         bug=bug,
         finding=best,
@@ -150,12 +150,12 @@ def fits(outcome: Outcome, scale: float) -> bool:
     return True
 
 
-def plain(file: Path, *, twin: str = "", env: dict[str, str] | None = None) -> Path:
-    """The file without an order, for the app's twin, and with this environment."""
+def plain(file: Path, folder: Path, *, twin: str = "", env: dict[str, str] | None = None) -> Path:
+    """The file without an order, for the app's twin, and with this environment, written into a folder."""
     text = re.sub(r"^order:\n(  .*\n)+", "", file.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^(app: .*)$", rf"\1{twin}", text, count=1, flags=re.MULTILINE)
     text += "".join(f"env: {{{name}: {value!r}}}\n" for name, value in (env or {}).items())
-    path = file.with_name(f"live{twin}.scenario.yaml")
+    path = folder / f"live{twin}.scenario.yaml"
     path.write_text(text)
     return path
 
@@ -167,10 +167,9 @@ def start(case: Case, on: str, *, twin: str = "") -> LiveRun:
         store = PrivateRedis(str(folder), 1)
         store.start()
         env = {"BANK_REDIS": store.url}
-    file, out = plain(case.file, twin=twin, env=env), folder / "out"
+    file, out = plain(case.file, folder, twin=twin, env=env), folder / "out"
     command = [sys.executable, "-m", "retrysim.cli", "run", str(file), "--live", on, "--json"]
-    command += ["--scale", str(case.scale)]
-    command += ["--times", str(RACES)] if case.is_race else ["--compare"]
+    command += ["--scale", str(case.scale), *(() if case.is_race else ("--compare",))]
     with out.open("wb") as stdout:
         process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.STDOUT, start_new_session=True)
     return LiveRun(process=process, out=out, store=store)
@@ -186,12 +185,12 @@ def wait_for_room(runs: list[LiveRun], most: int) -> None:
 
 def verdict_of(case: Case) -> tuple[str, str, str]:
     """What the live run says, what it says of the twin, and what that comes to."""
-    if case.with_bug is None:
+    if not case.with_bug:
         return "-", "-", f"not played: {(case.reason or '').rpartition(': ')[2]}"
-    live = case.with_bug.facts()
+    live = [facts for run in case.with_bug for facts in run.facts()]
     if case.is_race:
         return f"{case.bug.harm} in {sum(map(case.harm, live))} of {len(live)}", "-", "a race"
-    twin = case.with_twin.facts() if case.with_twin is not None else []
+    twin = [facts for run in case.with_twin for facts in run.facts()]
     shows = bool(live and twin) and case.harm(live[0]) and not case.harm(twin[0])
     same = "the same run" if live and live[0]["agrees"] else "the same harm"
     return case.says(live), case.says(twin).partition(",")[0], same if shows else "DIFFERS"
@@ -208,14 +207,12 @@ def all_cases(bugs: list[Bug], folder: Path, broker: str, on: str, jobs: int) ->
             if case is None:
                 continue
             cases.append(case)
-            if case.reason is None:
-                wait_for_room(runs, jobs)
-                case.with_bug = start(case, on)
-                runs.append(case.with_bug)
-            if case.reason is None and not case.is_race:
-                wait_for_room(runs, jobs)
-                case.with_twin = start(case, on, twin="_fixed")
-                runs.append(case.with_twin)
+            times = 0 if case.reason is not None else RACES if case.is_race else 1
+            for own, twin in ((case.with_bug, ""), (case.with_twin, "_fixed")):
+                for _ in range(times if not (twin and case.is_race) else 0):
+                    wait_for_room(runs, jobs)
+                    own.append(start(case, on, twin=twin))
+                    runs += own[-1:]
         yield from cases
     finally:
         for run in runs:

@@ -155,3 +155,20 @@ def test_a_trouble_that_meets_no_call_is_a_fault_that_never_happened(run, redis_
 
     violations = json.loads(ended.out)["violations"]
     assert [one["text"] for one in violations] == ["'lost' never happened: it concerned 2 calls"]
+
+
+def test_a_deployment_that_kills_says_so_as_in_the_simulation(run, redis_url, tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom celery import Celery\napp = Celery('slow', broker='redis://localhost:6379/0')\n"
+        "@app.task\ndef work():\n    time.sleep(90)\n"
+    )
+    (tmp_path / "slow.scenario.yaml").write_text(
+        "name: a deployment\napp: slow:app\nbroker: redis\nsubmit: [{task: work}]\n"
+        "faults: [{deploy: worker-1, at: 20s}]\nexpect: {invariants: [{no_task_fails: {}}]}\n"
+    )
+
+    ended = run("slow.scenario.yaml", "--live", redis_url, "--scale", "10", "--compare", "--json", folder=tmp_path)
+
+    facts = json.loads(ended.out)
+    killed = [row for row in facts["comparison"] if row["what"].endswith(": kill worker-1")]
+    assert [(row["simulated"], row["live"]) for row in killed] == [("1", "1")]

@@ -183,6 +183,7 @@ class FaultPlayer:
         def look() -> None:
             if worker.runs and WallClock().now_ns() >= until_ns:
                 worker.kill()
+                self._note(fault, "kill")
             if worker.runs:
                 self._stage.agenda.add(min(until_ns, WallClock().now_ns() + 1), look)
             else:
