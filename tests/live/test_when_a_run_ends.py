@@ -6,7 +6,7 @@ from retrysim.errors import InputError
 from retrysim.live.crew import WorkerProcess
 from retrysim.live.order import WorkerOrder
 from retrysim.live.quiet import held_copies
-from retrysim.trace import TaskReceived, TaskSent, TaskStarted, TaskSucceeded, WorkerReady, WorkerStopped
+from retrysim.trace import TaskReceived, TaskRevoked, TaskSent, TaskStarted, TaskSucceeded, WorkerReady, WorkerStopped
 
 
 def sent(at, eta=None):
@@ -21,6 +21,10 @@ def started(at, worker="one", attempt=1):
     return TaskStarted(at_ns=at, task_id="t", name="nap", worker=worker, attempt=attempt)
 
 
+def revoked(at, attempt):
+    return TaskRevoked(at_ns=at, task_id="t", attempt=attempt, expired=False, terminated=attempt is not None)
+
+
 def succeeded(at):
     return TaskSucceeded(at_ns=at, task_id="t", result="1", attempt=1)
 
@@ -30,6 +34,13 @@ def test_a_copy_that_a_worker_holds_is_waited_for_after_another_one_has_succeede
 
     assert held_copies(events, {"one", "two"}) == [50]
     assert held_copies([*events, started(50, attempt=2)], {"one", "two"}) == []
+
+
+@pytest.mark.parametrize(("attempt", "held"), [(None, [50]), (1, [50, 50])])
+def test_a_revoked_message_is_one_copy_and_what_ran_was_none(attempt, held):
+    events = [sent(0, eta=50), received(1), received(2, "two"), revoked(50, attempt)]
+
+    assert held_copies(events, {"one", "two"}) == held
 
 
 @pytest.mark.parametrize("end", [WorkerStopped(at_ns=5, worker="one", how="killed"), None])

@@ -22,8 +22,8 @@ from retrysim.trace import (
 )
 
 #: How many looks in a row must find nothing; more where a task is not settled, for a message that is on its way to a
-#: busy worker is in nobody's hands.
-_LOOKS, _LOOKS_FOR_A_MESSAGE = 4, 60
+#: busy worker is in nobody's hands; most where a worker holds one that it has not begun: it may wait for a rate limit.
+_LOOKS, _LOOKS_FOR_A_MESSAGE, _LOOKS_FOR_A_HELD_COPY = 4, 60, 600
 
 
 class Quiet:
@@ -50,7 +50,9 @@ class Quiet:
         self._idle_looks = self._idle_looks + 1 if self._is_idle(events, queues) else 0
         if self._idle_looks < _LOOKS:
             return False
-        settled = all(task.settled for task in _tasks(events)) and not held_copies(events, self._living())
+        if held_copies(events, self._living()):
+            return self._idle_looks >= _LOOKS_FOR_A_HELD_COPY
+        settled = all(task.settled for task in _tasks(events))
         return settled or self._idle_looks >= _LOOKS_FOR_A_MESSAGE
 
     def _is_idle(self, events: list[Event], queues: Iterable[str]) -> bool:
@@ -85,8 +87,8 @@ def held_copies(events: list[Event], living: Collection[str]) -> list[int]:
             held[event.worker, event.task_id] += 1
         elif isinstance(event, TaskStarted):
             held[event.worker, event.task_id] -= 1
-        elif isinstance(event, TaskRevoked | TaskRejected):
-            held = Counter({key: number for key, number in held.items() if key[1] != event.task_id})
+        elif isinstance(event, TaskRevoked | TaskRejected) and event.attempt is None:
+            held.subtract([key for key in +held if key[1] == event.task_id][:1])
     return [etas.get(task_id, 0) for (worker, task_id), number in held.items() if number > 0 and worker in living]
 
 

@@ -49,6 +49,8 @@ from retrysim.wire import Interceptor
 def main(order: WorkerOrder) -> None:
     """Be the worker until it is stopped."""
     set_pdeathsig(signal.SIGKILL)  # no worker outlives the stage
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):  # a shell's background command ignores some
+        signal.signal(number, signal.SIG_DFL)
     line = StageClient(order.address, bytes.fromhex(order.key))
     sys.path += source_path(Path.cwd())
     app = find_app(order.app)
