@@ -33,7 +33,7 @@ def test_a_retry_that_another_worker_receives_comes_late_and_the_file_fails_in_t
         "\n"
         "  - {task: push_later}\n"
         "faults:\n"
-        "  - {name: clock_skew, skew_clock: worker-1, by: 10m, when: {event: task-sent, task: push_later#1}}\n"
+        "  - {name: clock_skew, skew_clock: worker-1, by: 10m, when: {event: task-started, task: push_later#1, attempt: 1}}\n"
         "expect:\n"
         "  invariants:\n"
         "    - {tasks_settle_within: {task: push_later, within: 8m}}\n"

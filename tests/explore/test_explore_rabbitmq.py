@@ -41,7 +41,7 @@ def test_a_task_that_is_acked_late_runs_again_when_the_server_closes_its_connect
     )
     path = tmp_path / "01_render_twice.scenario.yaml"
     assert faults_and_expectation(path) == (
-        "  - {name: connections_closed, close_connections: worker-1, when: {event: task-sent, task: render#1}}\n"
+        "  - {name: connections_closed, close_connections: worker-1, when: {event: task-started, task: render#1, attempt: 1}}\n"
         "expect:\n"
         "  invariants:\n"
         "    - {effects_happen_once: {task: render}}\n"
@@ -57,7 +57,7 @@ def test_a_message_that_an_alarm_holds_up_beyond_its_time_to_expire_is_of_no_use
     assert finding.cause == "it had expired or was revoked before a worker could run it"
     path = tmp_path / "01_quiet_failed.scenario.yaml"
     assert faults_and_expectation(path) == (
-        "  - {name: alarm, raise_alarm: broker, for: 1m, when: {event: task-sent, task: quiet#1}}\n"
+        "  - {name: alarm, raise_alarm: broker, for: 1m, when: {event: task-started, task: quiet#1, attempt: 1}}\n"
         "expect:\n"
         "  invariants:\n"
         "    - {no_task_fails: {task: quiet, revoked: true}}\n"
