@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from isolated_apps import (
     draw,
     fork_and_return,
     forks,
+    logger,
     main_thread,
     raise_it,
     speak,
@@ -113,6 +116,23 @@ def test_what_a_child_says_reaches_the_test(capsys, caplog, recwarn):
     assert "printed in a child" in capsys.readouterr().out
     assert "logged in a child" in [record.getMessage() for record in caplog.records]
     assert "warned of in a child" in [str(warning.message) for warning in recwarn]
+
+
+def test_what_a_child_logs_reaches_its_handler_when_an_older_one_is_gone(sim):
+    older, said = logging.NullHandler(), []
+    handler = logging.Handler()
+    handler.emit = said.append
+    logger.addHandler(handler)
+    try:
+        sim.start_worker(app, isolated=True)
+        del older
+        gc.collect()
+        speak.delay()
+        sim.run()
+    finally:
+        logger.removeHandler(handler)
+
+    assert [record.getMessage() for record in said] == ["logged in a child"]
 
 
 def test_what_a_task_forks_ends_where_it_would_return_from_the_task(capfd):

@@ -40,8 +40,8 @@ class _Speech:
     def write(self, stream: str, text: str) -> None:
         getattr(sys, stream).write(text)
 
-    def log(self, place: int, record: logging.LogRecord) -> None:
-        handler = _handlers()[place]
+    def log(self, number: int, record: logging.LogRecord) -> None:
+        handler = next((one for one in _handlers() if id(one) == number), None)
         if handler is not None:
             handler.handle(record)
 
@@ -50,7 +50,7 @@ class _Speech:
 
 
 def _handlers() -> list[logging.Handler | None]:
-    """The handlers of this process, in the order in which they were made; in a child as in its parent, at the fork."""
+    """The handlers of this process; those of before the fork have the same ``id()`` in a child as in its parent."""
     return [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
 
 
@@ -58,9 +58,9 @@ def _speak_elsewhere(link: Link) -> None:
     for stream in _FILES:
         if getattr(sys, stream) is not None:
             setattr(sys, stream, _Elsewhere(link, stream))
-    for place, handler in enumerate(_handlers()):
+    for handler in _handlers():
         if handler is not None:
-            handler.handle = partial(_log_elsewhere, link, place, handler)  # type: ignore[method-assign]
+            handler.handle = partial(_log_elsewhere, link, handler)  # type: ignore[method-assign]
     _refuse_debuggers(link)
     warnings._showwarnmsg_impl = partial(_warn_elsewhere, link)  # type: ignore[attr-defined]
 
@@ -85,10 +85,10 @@ def _refuse_debuggers(link: Link) -> None:
     bdb.Bdb.set_trace = refuse  # type: ignore[method-assign]
 
 
-def _log_elsewhere(link: Link, place: int, handler: logging.Handler, record: logging.LogRecord) -> bool:
+def _log_elsewhere(link: Link, handler: logging.Handler, record: logging.LogRecord) -> bool:
     passed = handler.filter(record)
     if passed and not link.is_cut:
-        link.call("speech", "log", place, _portable_record(record))
+        link.call("speech", "log", id(handler), _portable_record(record))
     return bool(passed)
 
 
