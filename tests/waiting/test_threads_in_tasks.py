@@ -8,7 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
+from celery import Celery
 
+from retrysim import Simulation
 from retrysim.errors import RealWait
 
 START = 1577880000
@@ -280,3 +282,23 @@ def test_a_task_of_the_solo_pool_runs_on_the_workers_main_thread(sim, app):
     [one, two] = [result.get() for result in told]
     assert one[:2] == two[:2] == [True, True]
     assert one[2] != threading.get_ident()
+
+
+def test_an_eager_task_runs_on_the_tests_own_thread_which_stays_what_it_is():
+    app = Celery(broker="memory://", set_as_current=False)
+    ours, ident, seen = threading.current_thread(), threading.get_ident(), []
+
+    @app.task(bind=True, shared=False)
+    def who(self):
+        thread = threading.current_thread()
+        seen.append((thread, threading.get_ident(), thread in threading.enumerate()))
+        if not self.request.retries:
+            raise self.retry(countdown=1)
+
+    with Simulation() as sim:
+        sim.run_eagerly(app)
+        who.delay()
+        sim.run()
+
+    assert seen == [(ours, ident, True)] * 2
+    assert threading.current_thread() is ours

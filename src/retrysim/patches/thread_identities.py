@@ -77,6 +77,8 @@ class ThreadIdentities:
 
     def _thread_of(self, process: Process) -> threading.Thread | None:
         """What a task has started, or what the pool has; none for what runs on a main thread."""
+        if process.thread is self._environment.main_thread:  # an eager task
+            return None
         if process.is_greenlet:
             return self._found(process.thread, daemon=True)
         known = self._idents.get(process.thread.ident)
