@@ -104,11 +104,12 @@ def test_a_task_is_refused_what_a_module_opened_before(kind, path):
 
 
 @pytest.mark.parametrize("permit", ["database", "sqlite:///{path}"])
-def test_what_is_allowed_is_used(path, permit):
+def test_what_is_allowed_is_used_itself(path, permit):
     with sqlite3.connect(path) as opened:
         shop.held["main"].append(opened)
         with Simulation(allow=permit.format(path=path)) as sim:
             sim.start_worker(app)
+            assert shop.held["main"][0] is opened
             assert ask.delay().get() == "answered"
     opened.close()
 
@@ -131,3 +132,14 @@ def test_the_stand_in_is_of_the_same_class_and_can_be_closed(path):
         with pytest.raises(RealDatabase), stand_in:
             pass
         stand_in.close()
+
+
+def test_a_cursor_is_read_once_its_file_is_allowed(path):
+    cursor = sqlite3.connect(path).execute("SELECT name FROM sqlite_master")
+    shop.held["main"].append(cursor)
+    with Simulation() as sim:
+        with pytest.raises(RealDatabase):
+            list(shop.held["main"][0])
+        sim.allow(f"sqlite:///{path}")
+        assert list(shop.held["main"][0]) == [("orders",)]
+    cursor.connection.close()

@@ -54,9 +54,11 @@ def _loggers_of_the_test_stay(environment: Environment) -> Iterator[None]:
             handlers, settings = before.get(logger, ([], _settings(logger)))
             added = [handler for handler in logger.handlers if handler not in handlers]
             logger.handlers[:] = [*handlers, *added]
-            vars(logger).update(settings)
-            logger.setLevel(logger.level)  # forgets which lines it lets pass
-            environment.listeners.over.append(partial(_remove, logger, added))
+            if settings != _settings(logger):
+                vars(logger).update(settings)
+                logger.setLevel(logger.level)  # forgets which lines it lets pass
+            if added:
+                environment.listeners.over.append(partial(_remove, logger, added))
 
 
 def _loggers() -> list[logging.Logger]:

@@ -44,7 +44,7 @@ class Barrier:
 
     def database(self, address: Address, does: str = "connects to") -> None:
         """Raise ``RealDatabase`` for a database that nobody allowed."""
-        if address.is_outside and not self._lets_database_pass(address):
+        if address.is_outside and not self.lets_database_pass(address):
             self.refused[RealDatabase, address.permit] = None
             raise RealDatabase(
                 f"{self._who()} {does} a real database: {address}\n  at {call_site()}\n  {self._remedy(address)}"
@@ -54,7 +54,7 @@ class Barrier:
         """Let this one database of a server pass, whoever connects: a pool does so in a thread of its own."""
         self._known.add((address.host, address.port, address.database))
 
-    def _lets_database_pass(self, address: Address) -> bool:
+    def lets_database_pass(self, address: Address) -> bool:
         """Whether this database was allowed, is on its way through already, or is scratch."""
         return (
             DATABASE in self.permits

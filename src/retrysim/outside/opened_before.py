@@ -33,8 +33,9 @@ def guard_connections_opened_before(undo: UndoStack, barrier: Barrier) -> None:
         for place in places:
             held = place.value
             find = next(finders[base] for base in type(held).__mro__ if base in finders)
-            if id(held) not in stand_ins and (address := _address_of(held, find)).is_outside:
-                stand_ins[id(held)] = _OpenedBefore(held, barrier, address)
+            address = _address_of(held, find)
+            if address.is_outside and not barrier.lets_database_pass(address):
+                stand_ins.setdefault(id(held), _OpenedBefore(held, barrier, address))
             if id(held) in stand_ins:
                 place.put(undo, stand_ins[id(held)])
     if stand_ins:
@@ -83,6 +84,10 @@ class _OpenedBefore:
 
     def __exit__(self, *error: Any) -> Any:
         return self._real.__exit__(*error)
+
+    def __iter__(self) -> Any:
+        self._check()
+        return iter(self._real)
 
     async def __aenter__(self) -> Any:
         self._check()

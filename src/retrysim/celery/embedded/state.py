@@ -2,9 +2,9 @@
 
 A worker of ``celery.contrib.testing`` runs in a thread of the test's own process, and shares with it what a process
 has: ``celery.worker.state``, kombu's pools, the default app. Its own are what Celery keeps in thread-locals (as every
-thread's), the event loop, and the flags that stop it: two workers of one process would really stop together, by chance.
- A child of prefork is another process: it has its own default app, too, and knows that a ``get()`` would
-block it (``celery.concurrency.prefork.process_initializer``).
+thread's), the event loop, and the flags that stop it: two workers of one process would really stop together, by
+chance. A child of prefork is another process: it has its own default app, too, and knows that a ``get()`` would block
+it (``celery.concurrency.prefork.process_initializer``).
 """
 
 from __future__ import annotations
