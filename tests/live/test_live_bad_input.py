@@ -104,33 +104,30 @@ def test_a_clock_that_only_a_simulation_can_set(run, tmp_path):
     )
 
 
-def test_an_order_that_only_a_simulation_can_decide(run, tmp_path):
-    file = tmp_path / "order.scenario.yaml"
-    file.write_text(
-        "name: an order\napp: scenarios.apps.orders:app\nworkers: {count: 2}\nsubmit: [{task: refund, times: 2}]\n"
-        "order: [{at: 0s, next: worker-2}]\n"
-    )
+ORDER = "workers: {count: 2}\norder: [{at: 0s, next: worker-2}]\n"
+RESTART = "broker: rabbitmq\nfaults: [{restart: broker, at: 1s, for: 5s}]\n"
 
-    ended = run(str(file), "--live", "redis")
+
+@pytest.mark.parametrize(
+    ("more", "broker", "refused"),
+    [
+        (ORDER, "redis", "5:8: order: real workers race, and only a simulation decides who goes first"),
+        (
+            RESTART,
+            "amqp",
+            "5:20: faults[0].restart: a live run stops no RabbitMQ, for others may use it: only a Redis that it has "
+            "started itself",
+        ),
+    ],
+)
+def test_what_real_workers_or_a_shared_broker_cannot_do_is_refused(run, tmp_path, more, broker, refused):
+    file = tmp_path / "refused.scenario.yaml"
+    file.write_text(f"name: refused\napp: scenarios.apps.orders:app\nsubmit: [{{task: refund, times: 2}}]\n{more}")
+
+    ended = run(str(file), "--live", broker)
 
     assert ended.code == 2
-    assert ended.err == f"{file}:5:8: order: real workers race, and only a simulation decides who goes first\n"
-
-
-def test_a_rabbitmq_is_not_stopped(run, tmp_path):
-    file = tmp_path / "restart.scenario.yaml"
-    file.write_text(
-        "name: a restart\napp: scenarios.apps.orders:app\nbroker: rabbitmq\nsubmit: [{task: refund}]\n"
-        "faults: [{restart: broker, at: 1s, for: 5s}]\n"
-    )
-
-    ended = run(str(file), "--live", "amqp")
-
-    assert ended.code == 2
-    assert ended.err == (
-        f"{file}:5:20: faults[0].restart: a live run stops no RabbitMQ, for others may use it: only a Redis that it has "
-        "started itself\n"
-    )
+    assert ended.err == f"{file}:{refused}\n"
 
 
 def test_a_worker_that_does_not_come_up(run, redis_url, tmp_path):
