@@ -120,9 +120,11 @@ def test_what_a_child_says_reaches_the_test(capsys, caplog, recwarn):
 
 def test_what_a_child_logs_reaches_its_handler_when_an_older_one_is_gone(sim):
     older, said = logging.NullHandler(), []
+    known = logging._handlerList[:]
     handler = logging.Handler()
     handler.emit = said.append
     logger.addHandler(handler)
+    logging._handlerList.clear()  # as dictConfig does
     try:
         sim.start_worker(app, isolated=True)
         del older
@@ -130,6 +132,7 @@ def test_what_a_child_logs_reaches_its_handler_when_an_older_one_is_gone(sim):
         speak.delay()
         sim.run()
     finally:
+        logging._handlerList[:] = known
         logger.removeHandler(handler)
 
     assert [record.getMessage() for record in said] == ["logged in a child"]

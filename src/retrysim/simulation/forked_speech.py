@@ -49,9 +49,13 @@ class _Speech:
         warnings._showwarnmsg(message)  # type: ignore[attr-defined]
 
 
-def _handlers() -> list[logging.Handler | None]:
-    """The handlers of this process; those of before the fork have the same ``id()`` in a child as in its parent."""
-    return [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
+def _handlers() -> list[logging.Handler]:
+    """The handlers of this process's loggers; those of before the fork have the same ``id()`` in a child as here.
+
+    ``logging``'s own list of handlers is emptied by ``dictConfig``, while loggers still have them.
+    """
+    loggers = [logging.root, *list(logging.root.manager.loggerDict.values())]
+    return [handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers]
 
 
 def _speak_elsewhere(link: Link) -> None:
@@ -59,8 +63,7 @@ def _speak_elsewhere(link: Link) -> None:
         if getattr(sys, stream) is not None:
             setattr(sys, stream, _Elsewhere(link, stream))
     for handler in _handlers():
-        if handler is not None:
-            handler.handle = partial(_log_elsewhere, link, handler)  # type: ignore[method-assign]
+        handler.handle = partial(_log_elsewhere, link, handler)  # type: ignore[method-assign]
     _refuse_debuggers(link)
     warnings._showwarnmsg_impl = partial(_warn_elsewhere, link)  # type: ignore[attr-defined]
 
