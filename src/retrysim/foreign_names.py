@@ -216,7 +216,6 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("http.client:HTTPConnection.__init__", "_tunnel_port", "wire/clients/http_client.py"),
         ("importlib", "_bootstrap", "patches/interpreter_settings.py patches/references.py"),
         ("importlib._bootstrap", "_find_and_load", "patches/interpreter_settings.py patches/places.py"),
-        ("logging", "_handlerList", "simulation/forked_speech.py"),
         ("logging", "_warnings_showwarning", "patches/interpreter_settings.py"),
         ("os:_Environ.__init__", "_data", "patches/interpreter_settings.py"),
         ("queue", "_PySimpleQueue", "patches/virtual_threading.py"),
