@@ -45,6 +45,11 @@ def _engine(url):
 CONNECTING = {"psycopg": _psycopg, "psycopg2": _psycopg, "pymysql": _pymysql, "MySQLdb": _mysqlclient}
 MYSQL = ("pymysql", "MySQLdb")
 DIALECTS = {"MySQLdb": "mysqldb"}
+#: Who gets a row, of two that wait for it: PostgreSQL lets either be first (15.20 the later one in 11 of 300 times).
+ORDERS = {
+    "MySQL": ["new first second third"],
+    "PostgreSQL": ["new first second third", "new first third second"],
+}
 
 
 @pytest.fixture
@@ -117,7 +122,7 @@ def test_who_locks_a_row_second_waits_for_the_first_in_virtual_time(app, driver,
 
         assert sim.states == {"SUCCESS": 3}
         assert sim.elapsed == timedelta(seconds=12)
-    assert state_of(connect, table)[0] == "new first second third"
+    assert state_of(connect, table)[0] in ORDERS["MySQL" if driver in MYSQL else "PostgreSQL"]
 
 
 @pytest.mark.parametrize("driver", [*CONNECTING])
