@@ -89,3 +89,10 @@ def test_an_event_loop_of_the_test_waits_for_a_thread_of_the_test(sim):
 
     assert asyncio.run(ask()) == 42
     assert sim.elapsed.total_seconds() == 0
+
+
+def test_a_thread_may_wake_an_event_loop_that_has_just_closed(sim):
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    loop._write_to_self()  # as the end of call_soon_threadsafe, whose beginning has found it open

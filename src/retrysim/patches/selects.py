@@ -222,8 +222,9 @@ def _wake_by_self_pipe(undo: UndoStack, waiting: WeakKeyDictionary[Any, Conditio
     real = loop_class._write_to_self
 
     def _write_to_self(self: Any) -> None:
+        selector = self._selector  # none once the loop is closed, which it may be as soon as it is awake
+        condition = None if selector is None else waiting.get(selector)
         real(self)
-        condition = waiting.get(self._selector)
         if condition is not None:
             condition.notify_all()
 
