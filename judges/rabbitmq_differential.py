@@ -10,8 +10,8 @@ What a real server leaves to chance is no difference, and is counted by its kind
 
 * Two queues deliver on one channel beside each other: the case ends where only their order differs.
 * Queues are told one after the other that a client is gone, in the order of a hash of their names. A consumer of one
-  that is not told yet may get a dead letter of another. The channels of a connection end beside each other. A case that
-  differs is played again with each order.
+  that is not told yet may get a dead letter of another. The channels of a connection end beside each other, and a quorum
+  queue may deliver to the second what the first had. A case that differs is played again with each order.
 * A message expires while an operation is on its way. Such a case agrees when it is played again.
 """
 
@@ -294,8 +294,9 @@ class Setting:
     length: int
 
 
-#: The orders in which the four queues of a case can be told that a client is gone, and in which its channels end.
-_ORDERS = [(queues, step) for queues in itertools.permutations(range(4)) for step in (1, -1)]
+#: The orders in which the four queues of a case can be told that a client is gone, and in which its channels end, and
+#: whether a quorum queue is told of them one after the other.
+_ORDERS = list(itertools.product(itertools.permutations(range(4)), (1, -1), (False, True)))
 
 
 def judge(case, setting):
@@ -330,9 +331,16 @@ def play(case, setting, order=_ORDERS[0]):
     arms = Arm(world.connect, prefix), Arm(connect, prefix)
     done, count = [], 0
     watched = [f"{prefix}.q{number}" for number in range(3)] + [f"{prefix}.dead"]
-    queues, step = order
+    queues, step, one_by_one = order
     place = dict(zip(watched, queues, strict=True))
-    world.server.order_of_ends = lambda queues: sorted(queues, key=lambda queue: place.get(queue.name, -1))
+
+    def order_of_ends(channels, queues):
+        channels = sorted(channels, key=lambda channel: step * channel.number)
+        for queue in sorted(queues, key=lambda queue: place.get(queue.name, -1)):
+            for gone in [[channel] for channel in channels] if one_by_one and queue.is_quorum else [channels]:
+                yield queue, gone
+
+    world.server.order_of_ends = order_of_ends
     names = [*watched, f"{prefix}.barrier"], [f"{prefix}.dlx", f"{prefix}.x0", f"{prefix}.x1"]
     try:
         _clean(arms[1:], *names)
@@ -342,8 +350,6 @@ def play(case, setting, order=_ORDERS[0]):
             if operation[0] == "wait":
                 time.sleep(operation[2]["seconds"])
             catch_up()
-            for connection in world.server.connections if operation[0] == "reopen_connection" else ():
-                connection.channels = dict(sorted(connection.channels.items(), reverse=step < 0))
             results = [arm.do(operation) for arm in arms]
             difference = _compare(arms, results, watched, catch_up)
             if difference:

@@ -201,7 +201,8 @@ def test_quorum_queue_counts_what_expires_after_a_get_that_is_to_be_acknowledged
 @pytest.mark.parametrize(("first", "redelivered"), [("q", True), ("dead", False)])
 def test_dead_letter_may_reach_a_consumer_that_is_on_its_way_out(first, redelivered):
     world = World("3.10")
-    world.server.order_of_ends = lambda queues: sorted(queues, key=lambda queue: queue.name != first)
+    order = lambda queues: sorted(queues, key=lambda queue: queue.name != first)  # noqa: E731
+    world.server.order_of_ends = lambda channels, queues: [(queue, channels) for queue in order(queues)]
     connection = world.connect()
     channel = connection.channel()
     dead_letter_queue(channel)
@@ -215,6 +216,26 @@ def test_dead_letter_may_reach_a_consumer_that_is_on_its_way_out(first, redelive
     connection.close()
 
     assert world.connect().channel().basic_get("dead").delivery_info["redelivered"] is redelivered
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_quorum_queue_may_be_told_of_channels_that_end_together_one_after_the_other(beside):
+    """In 58 of 120 trials with two or three channels a real 3.10.8 was told so."""
+    world = World("3.10")
+    world.server.order_of_ends = lambda channels, queues: [
+        (queue, gone) for queue in queues for gone in ([channels] if beside else [[channel] for channel in channels])
+    ]
+    connection = world.connect()
+    first, second = connection.channel(), connection.channel()
+    first.queue_declare("q", durable=True, auto_delete=False, arguments=QUORUM)
+    for channel in (first, second):
+        channel.basic_consume("q", callback=print)
+    first.basic_publish(amqp.Message("x"), routing_key="q")
+
+    connection.close()
+
+    message = world.connect().channel().basic_get("q")
+    assert message.headers["x-delivery-count"] == (1 if beside else 2)
 
 
 def test_qos_without_global_ends_the_limit_of_the_channel():

@@ -319,8 +319,8 @@ def release(channels: list[Channel], told: list[Queue] | None = None) -> None:
         channel.end()
     queues = told if told is not None else [queue for channel in channels for queue in channel.queues()]
     server = channels[0].server
-    for queue in server.order_of_ends(list(dict.fromkeys(queues))):
-        left = [(channel, *channel.leave(queue)) for channel in channels]
+    for queue, gone in server.order_of_ends(channels, list(dict.fromkeys(queues))):
+        left = [(channel, *channel.leave(queue)) for channel in gone]
         for channel, _, deliveries in left:
             channel.put_back(deliveries, counts=True, requeued=False)
         for consumer in (consumer for _, consumers, _ in left for consumer in consumers):

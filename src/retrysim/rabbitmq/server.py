@@ -11,11 +11,11 @@ import hashlib
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from retrysim.rabbitmq.channel import release
+from retrysim.rabbitmq.channel import Channel, release
 from retrysim.rabbitmq.connection import Connection
 from retrysim.rabbitmq.dead_letters import DeadLetters
 from retrysim.rabbitmq.message import Message
@@ -67,8 +67,9 @@ class RabbitMQServer:
         self.alarm: str | None = None
         #: puts a message that a client published into a queue; says whether the queue took it
         self.put: Callable[[Queue, Message, Connection], bool] = _put
-        #: the order in which queues are told that a client is gone; RabbitMQ orders them by a hash of their names
-        self.order_of_ends: Callable[[list[Queue]], list[Queue]] = list
+        #: which queue is told when which channels of a client are gone; RabbitMQ orders queues by a hash of their names,
+        #: and leaves to chance whether a quorum queue is told of channels that end together one after the other
+        self.order_of_ends: Callable[[list[Channel], list[Queue]], Iterable[tuple[Queue, list[Channel]]]] = _together
         #: the names of queues that somebody else has locked
         self.locked: set[str] = set()
         #: told of each message that is dropped
@@ -194,6 +195,10 @@ class RabbitMQServer:
 
 def _put(queue: Queue, message: Message, _publisher: Connection) -> bool:
     return queue.publish(message)
+
+
+def _together(channels: list[Channel], queues: list[Queue]) -> Iterable[tuple[Queue, list[Channel]]]:
+    return [(queue, channels) for queue in queues]
 
 
 def _nothing(*_: object) -> None:
