@@ -67,7 +67,7 @@ class RabbitMQServer:
         self.alarm: str | None = None
         #: puts a message that a client published into a queue; says whether the queue took it
         self.put: Callable[[Queue, Message, Connection], bool] = _put
-        #: which queue is told when which channels of a client are gone; RabbitMQ orders queues by a hash of their names,
+        #: which queue is told when which channels of a client are gone; RabbitMQ orders queues by a hash of their names
         #: and leaves to chance whether a quorum queue is told of channels that end together one after the other
         self.order_of_ends: Callable[[list[Channel], list[Queue]], Iterable[tuple[Queue, list[Channel]]]] = _together
         #: the names of queues that somebody else has locked

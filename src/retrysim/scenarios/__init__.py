@@ -11,7 +11,9 @@ from retrysim.scenarios.kinds import Broker, CeleryMode, PointInTime, Range, fit
 from retrysim.scenarios.loader import SUFFIX, load, loads
 from retrysim.scenarios.published import json_schema
 from retrysim.scenarios.scenario import Scenario
-from retrysim.scenarios.schema import OTHERS, RunLimits, ScenarioSpec, Submission, Workers
+from retrysim.scenarios.schema import OTHERS, RunLimits, ScenarioSpec
+from retrysim.scenarios.submission import Submission
+from retrysim.scenarios.worker_groups import Workers
 from retrysim.scenarios.workers import WorkerSpec
 
 __all__ = [

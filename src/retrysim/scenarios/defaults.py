@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from retrysim.project import Project
 from retrysim.scenarios.error_text import sentence
-from retrysim.scenarios.schema import ScenarioSpec, WorkerGroup, Workers
+from retrysim.scenarios.schema import ScenarioSpec
+from retrysim.scenarios.worker_groups import WorkerGroup, Workers
 
 AnyWorkers = TypeVar("AnyWorkers", Workers, WorkerGroup)
 

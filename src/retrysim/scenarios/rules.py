@@ -13,7 +13,9 @@ from retrysim.scenarios.error_text import together
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.fault_rules import broken_fault_rules
 from retrysim.scenarios.kinds import LARGEST_NS, CeleryMode
-from retrysim.scenarios.schema import ScenarioSpec, Submission, WorkerGroup, Workers
+from retrysim.scenarios.schema import ScenarioSpec
+from retrysim.scenarios.submission import Submission
+from retrysim.scenarios.worker_groups import WorkerGroup, Workers
 from retrysim.scenarios.workers import names_of
 
 Broken = Iterator[tuple[KeyPath, str]]

@@ -6,12 +6,7 @@ The published JSON Schema is made from these models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from heapq import merge
-from itertools import product
-from keyword import iskeyword
-from math import prod
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -20,19 +15,14 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     JsonValue,
-    PlainValidator,
     Strict,
     WithJsonSchema,
 )
-from pydantic_core import PydanticKnownError, core_schema
+from pydantic_core import core_schema
 
-from retrysim.clock import GRID_NS
-from retrysim.errors import LimitError
-from retrysim.project import NO_WHOLE_WORKERS
-from retrysim.ratelimit.rate import Rate
 from retrysim.scenarios.accept import Accepted, Idempotency
 from retrysim.scenarios.block import Block
-from retrysim.scenarios.bounds import MAX_BYTES, MAX_CONCURRENCY, MAX_ITEMS, MAX_TASKS, MAX_VALUES, MAX_WORKERS
+from retrysim.scenarios.bounds import MAX_BYTES, MAX_ITEMS, MAX_VALUES
 from retrysim.scenarios.expectation import Expect
 from retrysim.scenarios.fault import Fault
 from retrysim.scenarios.kinds import (
@@ -46,19 +36,18 @@ from retrysim.scenarios.kinds import (
     IfGiven,
     InstantNs,
     OneOrMany,
-    PointInTime,
-    Pool,
     Positive,
     Seeds,
     Text,
-    Times,
     When,
     expected,
     rule,
 )
-from retrysim.scenarios.options import PublishOptions
 from retrysim.scenarios.order import OrderDecision
 from retrysim.scenarios.requirement import RequirementText
+from retrysim.scenarios.submission import Submission
+from retrysim.scenarios.tag import Tag
+from retrysim.scenarios.worker_groups import Workers
 
 #: In ``cost``: every task that is not named.
 OTHERS = "*"
@@ -89,14 +78,6 @@ FakeOptions = Annotated[
 ]
 
 
-def _tag(given: str) -> str:
-    if not given.isidentifier() or iskeyword(given):
-        raise expected("a word that `pytest -m` can select: letters, digits and _", word=given)
-    if given in _MARKS:
-        raise rule(f"{given!r} is a mark of pytest that {_MARKS[given]}")
-    return given
-
-
 def _regular_expression(given: str) -> str:
     try:
         re.compile(given)
@@ -106,20 +87,6 @@ def _regular_expression(given: str) -> str:
 
 
 RegularExpression = Annotated[Text, AfterValidator(_regular_expression)]
-_NEEDS_ARGUMENTS = "takes arguments; choose another word"
-#: Marks that would do something else than to select.
-_MARKS = {
-    "skip": "skips the test; leave the file out, or say what it `requires:`",
-    "xfail": "says that a test fails; use the key `xfail:`, with the reason",
-    **dict.fromkeys(
-        (
-            *("filterwarnings", "parametrize", "skipif", "usefixtures"),
-            *("celery", "dependency", "flaky", "freeze_time", "order", "repeat", "retrysim", "time_machine", "timeout"),
-        ),
-        _NEEDS_ARGUMENTS,
-    ),
-}
-Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"})]
 
 
 class OrListOf:
@@ -138,163 +105,6 @@ class OrListOf:
     ) -> dict[str, Any]:
         mapping = handler(schema)
         return {"anyOf": [mapping, handler.resolve_ref_schema(mapping)["properties"][self.key]]}
-
-
-def _rate(given: object) -> Rate:
-    try:
-        return Rate.parse(str(given))
-    except LimitError:
-        raise expected("a number and a window, such as 100 per minute") from None
-
-
-RateOf: TypeAlias = Annotated[Rate, PlainValidator(_rate), WithJsonSchema({"type": "string"})]
-
-
-WorkerCount = Annotated[int, Strict(), Field(gt=0, le=MAX_WORKERS)]
-Concurrency = Annotated[int, Strict(), Field(gt=0, le=MAX_CONCURRENCY)]
-_POOL = Field(
-    default=None,
-    description="The kind of pool (`celery worker -P`), one or a list. Default: the app's `worker_pool`.",
-    examples=["threads", ["prefork", "gevent"]],
-)
-_QUEUES = Field(
-    default=None, description="The queues they consume, as `celery worker -Q` takes them; else the app's own."
-)
-
-
-def _isolated(value: object) -> bool:
-    if value == "worker":
-        raise rule(NO_WHOLE_WORKERS)
-    if not isinstance(value, bool):
-        raise PydanticKnownError("bool_type")
-    return value
-
-
-Isolated = Annotated[bool, PlainValidator(_isolated), WithJsonSchema({"type": "boolean"})]
-_ISOLATED: Any = Field(
-    default=False,
-    description=(
-        "Whether each pool process is a real process with memory of its own (`prefork` only); "
-        "the live arm's always are. Default: false."
-    ),
-)
-
-
-class WorkerGroup(Block):
-    """Workers that are alike, among others that are not."""
-
-    name: Text = Field(
-        description="The node name of the one worker; of several, each has its number after it.", examples=["fast"]
-    )
-    count: OneOrMany[WorkerCount] = Field(
-        default=(1,), description="How many workers of this group run, one or a list. Default: 1."
-    )
-    concurrency: OneOrMany[Concurrency] = Field(
-        default=(1,), description="How many tasks each of them runs at once, one or a list. Default: 1."
-    )
-    pool: IfGiven[OneOrMany[Pool]] = _POOL
-    queues: IfGiven[OneOrMany[Text]] = _QUEUES
-    isolated: Isolated = _ISOLATED
-
-
-class Workers(Block):
-    """The workers that run the tasks, all alike; or groups of them, for which a list is short."""
-
-    groups: tuple[WorkerGroup, ...] = Field(
-        default=(), description="Groups of workers that are not alike; `workers` as a list is short for it."
-    )
-
-    count: OneOrMany[WorkerCount] = Field(default=(1,), description="How many workers run, one or a list. Default: 1.")
-    concurrency: OneOrMany[Concurrency] = Field(
-        default=(1,),
-        description="How many tasks each worker runs at once (`celery worker -c`), one or a list. Default: 1.",
-    )
-    pool: IfGiven[OneOrMany[Pool]] = _POOL
-    queues: IfGiven[OneOrMany[Text]] = _QUEUES
-    isolated: Isolated = _ISOLATED
-    hostname: IfGiven[Text] = Field(
-        default=None, description="The node name of the one worker, as `celery worker -n` takes it."
-    )
-
-
-class Submission(Block):
-    """One call of `apply_async`, or several that are alike."""
-
-    task: Text = Field(description="The task's name, or the end of it where that is clear.", examples=["fetch_tweets"])
-    times: Times = Field(
-        default=1,
-        description=f"How often it is submitted. Default: 1. All submissions together: at most {MAX_TASKS} tasks.",
-    )
-    args: tuple[JsonValue, ...] = Field(default=(), description="The task's positional arguments.")
-    kwargs: dict[str, JsonValue] = Field(default={}, description="The task's keyword arguments.")
-    for_each: dict[Text, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(
-        default={},
-        description="Keyword arguments of which each value is submitted so often: one user's token after the other.",
-        examples=[{"token": ["alice", "bob"]}],
-    )
-    at: OneOrMany[When] = Field(
-        default_factory=lambda: (PointInTime(ns=0, is_instant=False),),
-        description=(
-            "When it is first submitted: a duration from the start, or an instant; or several of them, "
-            "each of which is a burst. Default: the start."
-        ),
-        examples=["5m", ["0s", "15m", "2015-08-03T13:00:00Z"]],
-    )
-    every_ns: DurationNs = Field(
-        default=0,
-        alias="every",
-        description="The time between one submission and the next; without it all come at once.",
-    )
-    rate: IfGiven[RateOf] = Field(
-        default=None,
-        description="How many are submitted in how long, evenly spread, in place of `every`.",
-        examples=["100 per minute"],
-    )
-    countdown_ns: IfGiven[DurationNs] = Field(
-        default=None, alias="countdown", description="How long after its submission the task may start."
-    )
-    eta_ns: IfGiven[InstantNs] = Field(
-        default=None, alias="eta", description="The instant from which on the task may start."
-    )
-    expires: IfGiven[When] = Field(
-        default=None, description="When the task expires: a duration from its submission, or an instant."
-    )
-    queue: IfGiven[Text] = Field(default=None, description="The queue it is sent to; else where the app routes it.")
-    options: PublishOptions = Field(
-        default={}, description="Other options of `apply_async`.", examples=[{"priority": 3}]
-    )
-
-    @property
-    def count(self) -> int:
-        """How many tasks it submits."""
-        return self.times * len(self.at) * prod(map(len, self.for_each.values()))
-
-    def calls(self, start_ns: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-        """When each submission happens, in nanoseconds since the epoch, and its keyword arguments; in order of time.
-
-        They are made one by one, as they are asked for.
-        """
-        bursts = (self._burst(first.after(start_ns)) for first in self.at)
-        return merge(*bursts, key=lambda call: call[0])
-
-    def _burst(self, first_ns: int) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-        for index in range(self.times):
-            for values in product(*self.for_each.values()):
-                own = dict(zip(self.for_each, values, strict=True))
-                yield first_ns + self._after_ns(index), {**self.kwargs, **own}
-
-    def last_ns(self, start_ns: int) -> int:
-        """When the last of the submissions happens."""
-        return max(first.after(start_ns) for first in self.at) + self._after_ns(max(0, self.times - 1))
-
-    def instants_ns(self, start_ns: int) -> Iterator[int]:
-        """When each of the submissions happens, in nanoseconds since the epoch."""
-        return (at_ns for at_ns, _ in self.calls(start_ns))
-
-    def _after_ns(self, index: int) -> int:
-        if self.rate is None:
-            return index * self.every_ns
-        return index * self.rate.window_ns // self.rate.amount // GRID_NS * GRID_NS
 
 
 class RunLimits(Block):

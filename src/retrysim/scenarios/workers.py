@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from retrysim.scenarios.kinds import Pool
-from retrysim.scenarios.schema import WorkerGroup, Workers
+from retrysim.scenarios.worker_groups import WorkerGroup, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
