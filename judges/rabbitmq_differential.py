@@ -10,8 +10,8 @@ What a real server leaves to chance is no difference, and is counted by its kind
 
 * Two queues deliver on one channel beside each other: the case ends where only their order differs.
 * Queues are told one after the other that a client is gone, in the order of a hash of their names. A consumer of one
-  that is not told yet may get a dead letter of another. The channels of a connection end beside each other, and a quorum
-  queue may deliver to the second what the first had. A case that differs is played again with each order.
+  that is not told yet may get a dead letter of another. The channels of a connection end beside each other, and a
+  quorum queue may deliver to the second what the first had. A case that differs is played again with each order.
 * A message expires while an operation is on its way. Such a case agrees when it is played again.
 """
 
@@ -331,16 +331,7 @@ def play(case, setting, order=_ORDERS[0]):
     arms = Arm(world.connect, prefix), Arm(connect, prefix)
     done, count = [], 0
     watched = [f"{prefix}.q{number}" for number in range(3)] + [f"{prefix}.dead"]
-    queues, step, one_by_one = order
-    place = dict(zip(watched, queues, strict=True))
-
-    def order_of_ends(channels, queues):
-        channels = sorted(channels, key=lambda channel: step * channel.number)
-        for queue in sorted(queues, key=lambda queue: place.get(queue.name, -1)):
-            for gone in [[channel] for channel in channels] if one_by_one and queue.is_quorum else [channels]:
-                yield queue, gone
-
-    world.server.order_of_ends = order_of_ends
+    world.server.order_of_ends = _order_of_ends(watched, *order)
     names = [*watched, f"{prefix}.barrier"], [f"{prefix}.dlx", f"{prefix}.x0", f"{prefix}.x1"]
     try:
         _clean(arms[1:], *names)
@@ -361,6 +352,18 @@ def play(case, setting, order=_ORDERS[0]):
         for arm in arms:
             arm.close()
     return None, count, "agree"
+
+
+def _order_of_ends(names, queues, step, one_by_one):
+    place = dict(zip(names, queues, strict=True))
+
+    def order_of_ends(channels, queues):
+        channels = sorted(channels, key=lambda channel: step * channel.number)
+        for queue in sorted(queues, key=lambda queue: place.get(queue.name, -1)):
+            for gone in [[channel] for channel in channels] if one_by_one and queue.is_quorum else [channels]:
+                yield queue, gone
+
+    return order_of_ends
 
 
 def _compare(arms, results, watched, catch_up):
