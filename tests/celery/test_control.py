@@ -10,6 +10,8 @@ from semantics_apps import START, make_app, starts_of
 
 from retrysim import Simulation
 
+pytestmark = pytest.mark.filterwarnings("ignore:[\\s]*The worker_pool setting")  # gevent's, which nothing here minds
+
 
 @pytest.fixture
 def app():

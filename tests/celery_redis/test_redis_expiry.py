@@ -16,7 +16,7 @@ START = datetime(2026, 3, 2, 9, 0, 0, 123_457, tzinfo=UTC)
 SETS = {
     "SET EX": lambda client: client.set("k", 1, ex=10),
     "SET PX": lambda client: client.set("k", 1, px=10_000),
-    "SETEX": lambda client: client.setex("k", 10, 1),
+    "SETEX": lambda client: client.execute_command("SETEX", "k", 10, 1),
     "EXPIRE": lambda client: client.set("k", 1) and client.expire("k", 10),
     "PEXPIRE": lambda client: client.lpush("k", 1) and client.pexpire("k", 10_000),
     "GETEX": lambda client: client.set("k", 1) and client.getex("k", ex=10),

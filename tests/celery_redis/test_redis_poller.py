@@ -206,8 +206,9 @@ def test_the_file_number_of_something_else_is_let_be(poller):
 
 
 def connected(broker, poller, count):
-    connections = [broker.client().connection_pool.get_connection("_") for _ in range(count)]
+    connections = [broker.client().connection_pool.make_connection() for _ in range(count)]
     for connection in connections:
+        connection.connect()
         poller.register(connection._sock.fileno())
     return connections
 

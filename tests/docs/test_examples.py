@@ -24,7 +24,7 @@ def test_each_example_is_run_by_its_ci():
     assert len(list(runs())) >= len(list(EXAMPLES.glob("*/.github/workflows/tests.yml"))) > 2
 
 
-@pytest.mark.parametrize(("name", "more"), runs())
+@pytest.mark.parametrize(("name", "more"), list(runs()))
 def test_an_example_passes(name, more):
     options = ["-q", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", *more]
     done = subprocess.run(

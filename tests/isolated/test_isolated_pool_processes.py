@@ -118,6 +118,7 @@ def test_what_a_child_says_reaches_the_test(capsys, caplog, recwarn):
     assert "warned of in a child" in [str(warning.message) for warning in recwarn]
 
 
+@pytest.mark.filterwarnings("ignore:warned of in a child")
 def test_what_a_child_logs_reaches_its_handler_when_an_older_one_is_gone(sim):
     older, said = logging.NullHandler(), []
     known = logging._handlerList[:]
@@ -198,6 +199,7 @@ def test_a_project_isolates_the_workers_of_its_scenarios(tmp_path, workers, isol
     assert [worker.isolated for worker in item.workers] == isolated
 
 
+@pytest.mark.filterwarnings("ignore:No data was collected")  # in the child that ends before its first line
 @pytest.mark.parametrize("branch", [False, True])
 def test_lines_that_run_in_a_child_are_covered(branch):
     coverage = pytest.importorskip("coverage")

@@ -84,6 +84,7 @@ def test_a_trio_task_that_waits_for_nothing_is_a_deadlock(sim, submit):
         sim.run()
 
 
+@pytest.mark.filterwarnings("ignore:Trio guest run got abandoned")
 def test_trio_on_a_real_pipe_is_a_named_error(sim, submit):
     reader, writer = os.pipe()
 
