@@ -222,6 +222,7 @@ NAMES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("threading", "_CRLock", "patches/virtual_threading.py"),
         ("threading", "_active", "patches/real_programs.py patches/signals.py patches/thread_identities.py"),
         ("threading", "_make_invoke_excepthook", "patches/threads.py"),
+        ("threading", "_time", "patches/waits.py"),
         (
             "threading:Condition",
             "_acquire_restore",

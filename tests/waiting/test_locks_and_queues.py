@@ -71,6 +71,57 @@ def test_a_timeout_is_virtual_and_exact(sim, submit):
     assert submit(tries).get() == [False, 2.5, True, 10.0, None]
 
 
+def _barrier_breaks(timeout):
+    with pytest.raises(threading.BrokenBarrierError):
+        threading.Barrier(2).wait(timeout)
+
+
+def _queue_stays_empty(timeout):
+    with pytest.raises(queue.Empty):
+        queue.SimpleQueue().get(timeout=timeout)
+
+
+def _condition_stays_false(timeout):
+    with CONDITION:
+        assert not CONDITION.wait_for(bool, timeout)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda timeout: threading.Semaphore(0).acquire(timeout=timeout),
+        lambda timeout: threading.Event().wait(timeout),
+        _barrier_breaks,
+        _queue_stays_empty,
+        _condition_stays_false,
+    ],
+    ids=["Semaphore", "Event", "Barrier", "SimpleQueue", "Condition"],
+)
+def test_a_wait_that_times_out_takes_exactly_its_timeout(sim, submit, waits):
+    def task():
+        return waits(2.5), now()
+
+    assert submit(task).get()[1] == 2.5
+    waits(600.0)
+    assert now() == 602.5
+
+
+def test_a_real_thread_waits_for_a_semaphore_in_real_time(sim):
+    spans = []
+
+    def waits():
+        began = time.clock_gettime(time.CLOCK_MONOTONIC)
+        threading.Semaphore(0).acquire(timeout=0.001)
+        spans.append(time.clock_gettime(time.CLOCK_MONOTONIC) - began)
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    thread.join()
+
+    assert spans[0] >= 0.001
+    assert now() == 0.0
+
+
 def test_what_one_task_gives_another_gets(sim, submit):
     box, simple, event, barrier = queue.Queue(1), queue.SimpleQueue(), threading.Event(), threading.Barrier(2)
 

@@ -42,17 +42,27 @@ def virtual_condition_waits(undo: UndoStack, environment: Environment, starting:
 
     Real are the waits for a real thread that is being ``starting``: it says by a real event that it runs.
     """
-    real_wait = threading.Condition.wait
+    real_wait, real_time = threading.Condition.wait, threading._time  # type: ignore[attr-defined]
     in_the_test = WaitsInTheTest(environment)
 
-    def wait(self: Any, timeout: float | None = None) -> bool:
+    def is_real() -> bool:
         if starting or not environment.owns_thread:
+            return True
+        return environment.current is None and not environment.at_rest
+
+    def wait(self: Any, timeout: float | None = None) -> bool:
+        if is_real():
             return real_wait(self, timeout)
         if environment.current is None:
-            return in_the_test.wait(self, timeout) if environment.at_rest else real_wait(self, timeout)
+            return in_the_test.wait(self, timeout)
         return _wait_virtually(environment, self, timeout)
 
+    def now() -> float:
+        """By which ``Semaphore.acquire`` and ``Condition.wait_for`` know how much of a timeout is left."""
+        return float(real_time() if is_real() else time.monotonic())
+
     undo.set_attribute(threading.Condition, "wait", wait)
+    undo.set_attribute(threading, "_time", now)
 
 
 def _wait_virtually(environment: Environment, condition: Any, timeout: float | None) -> bool:
