@@ -379,3 +379,21 @@ def test_a_store_that_is_down_when_retry_is_to_be_stored_is_waited_for_if_the_ap
         sim.run()
 
         assert result.state == state
+
+
+@pytest.mark.skipif(VERSION < (5, 7), reason="Celery 5.4 retries for fewer kinds of error")
+@pytest.mark.filterwarnings("error")
+def test_a_task_whose_state_cannot_be_stored_says_so_where_it_is_lost():
+    app = retrying_app(result_backend_always_retry=False)
+    with Simulation(start=START, broker="redis") as sim:
+        sim.start_worker(app)
+        task = sim.task(app.tasks["add"].delay(1, 2).id)
+        sim.results.stop()
+        sim.run()
+        lost = sim.trace.lost()[task.task_id]
+
+    assert lost == (
+        "worker-1 ran attempt 1 of it at 12:00:00, and dropped it (its log: 12:00:00 Task add"
+        f"[{task.task_id}] raised outside of its body: ConnectionRefusedError: [Errno 111] Connection refused)"
+    )
+    assert sim.trace.lost()[task.task_id] == lost  # nor is it its worker's end that lost it

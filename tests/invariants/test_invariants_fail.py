@@ -36,7 +36,9 @@ from retrysim.trace import (
     TaskStarted,
     TaskSucceeded,
     Trace,
+    WorkerLogged,
     WorkerReady,
+    WorkerStopped,
 )
 
 NOON = 1_438_603_200 * SECOND
@@ -402,6 +404,16 @@ def test_joined_invariants_hold_when_both_do_and_are_vacuous_when_one_is():
     ]
     assert problems(both, sent(), started(), succeeded(), ended()) == [
         "vacuous: the run had no call of a limited endpoint to judge, so this says nothing"
+    ]
+
+
+def test_a_task_that_is_lost_with_a_worker_that_died_says_of_what_it_died():
+    log = WorkerLogged(at_ns=NOON, worker="worker-1", level="CRITICAL", text="Unrecoverable error: KeyError('x')")
+    died = WorkerStopped(at_ns=NOON, worker="worker-1", how="died")
+
+    assert problems(every_task_settles, sent(), started(), log, died, ended()) == [
+        "proj.fetch[01234567] did not settle: it is STARTED and will stay so: worker-1 ran attempt 1 of it when it died "
+        "at 12:00:00 (its log: 12:00:00 Unrecoverable error: KeyError('x')); nobody has its message any more"
     ]
 
 

@@ -23,4 +23,6 @@ def warnings_of_a_worker() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=category, module=_LIBRARIES)
         # An extension by Cython that is imported in a task: our classes stand for those of datetime, and are larger.
         warnings.filterwarnings("ignore", message=r"datetime\.\w+ size changed", category=RuntimeWarning)
+        # A worker's log has it, in one line (``celery/recorder.py``); the warning is a traceback of 50.
+        warnings.filterwarnings("ignore", message="Exception raised outside body", category=RuntimeWarning)
         yield

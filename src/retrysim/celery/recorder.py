@@ -22,6 +22,7 @@ from retrysim.kernel import Limits, Role
 from retrysim.kernel.limits import HOW_TO_RAISE
 from retrysim.nearest import did_you_mean
 from retrysim.trace import events
+from retrysim.trace.loss import OUTSIDE_ITS_BODY
 from retrysim.trace.secrets import Redactor, names_a_secret, without_addresses
 from retrysim.undo import UndoStack
 
@@ -103,6 +104,7 @@ class Recorder:
             (signals.task_rejected, self._on_rejected),
             (signals.task_unknown, self._on_unknown),
             (signals.task_postrun, self._on_ended),
+            (signals.task_internal_error, self._on_internal_error),
         ):
             guarded = self._never_silent(receiver)
             signal.connect(guarded, weak=False)
@@ -294,6 +296,15 @@ class Recorder:
         hint = did_you_mean(name, sender.app.tasks) if isinstance(name, str) else ""
         reason = f"the worker has no task {name!r}{hint}"
         self._add(events.TaskRejected(**self._ended(id), reason=reason, requeue=False))
+
+    def _on_internal_error(self, sender: Any, task_id: Any = "", exception: Any = None, **_: Any) -> None:
+        """Celery itself failed around a body, as where a result cannot be stored: the attempt may have no outcome."""
+        process = self._environment.current if self._environment.owns_thread else None
+        if process is None or process.host.role is Role.TEST:
+            return
+        text = f"Task {sender.name}[{said.text(task_id)}] {OUTSIDE_ITS_BODY}: {self._exception_text(exception)}"
+        worker = process.host.machine
+        self._add(events.WorkerLogged(at_ns=self._now, worker=worker, level="WARNING", text=text[:_LONGEST_TEXT]))
 
     def _on_ended(self, sender: Any, task_id: str = "", state: str | None = None, retval: Any = None, **_: Any) -> None:
         if self._environment.current is not None:

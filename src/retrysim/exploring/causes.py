@@ -18,7 +18,7 @@ _REDELIVER = (
 _CALL_AGAIN = ("answer_lost", "api_slow", "api_5xx", "api_refused", "api_429")
 _AT_WHAT_TIME = re.compile(r" at \d\d:\d\d(:\d\d)?(\.\d+)?\b")
 _WHAT_VARIES = re.compile(
-    r"\b\d\d:\d\d(:\d\d)?(\.\d+)?\b|\bworker-\d+\b|\battempt \d+\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){0,3}\S*"
+    r"\b\d\d:\d\d(:\d\d)?(\.\d+)?\b|\bworker-\d+\b|\battempt \d+\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){0,3}[^\s\]]*"
 )
 
 

@@ -17,6 +17,8 @@ from retrysim.trace.events import (
     WorkerStopped,
 )
 
+#: What a worker's log says of a task whose attempt Celery could not end.
+OUTSIDE_ITS_BODY = "raised outside of its body"
 #: How a worker ended, as a person says it.
 _ENDED = {
     "killed": "was killed",
@@ -53,9 +55,34 @@ def _dropped_by_a_worker(events: Sequence[Event], task: History, last: TaskStart
         kept = "nobody has its message any more"
     else:
         had, kept = f"{last.worker} had taken its message", "nobody has that any more"
-    if stop is None:
-        return f"{had} at {time_of_day(last.at_ns)}, and dropped it" + _log_line(events, task, last)
-    return f"{had} when it {_ENDED.get(stop.how, 'stopped')} at {time_of_day(stop.at_ns)}; {kept}"
+    outside = _raised_outside(events, task, last) if stop is None or stop.how == "warm" else None
+    if stop is None or outside is not None:
+        log = _log_line(events, task, last) if outside is None else _quoted(outside)
+        return f"{had} at {time_of_day(last.at_ns)}, and dropped it{log}"
+    return (
+        f"{had} when it {_ENDED.get(stop.how, 'stopped')} at {time_of_day(stop.at_ns)}{_of_what(events, stop)}; {kept}"
+    )
+
+
+def _raised_outside(events: Sequence[Event], task: History, last: TaskStarted | TaskReceived) -> WorkerLogged | None:
+    """What the worker logged if Celery itself failed around the body: the attempt is over, and has no outcome."""
+    logged = (event for event in _logged(events, last.worker) if event.at_ns >= last.at_ns)
+    return next((event for event in logged if task.task_id in event.text and OUTSIDE_ITS_BODY in event.text), None)
+
+
+def _of_what(events: Sequence[Event], stop: WorkerStopped) -> str:
+    """What a worker that died by itself logged of its end."""
+    logged = _logged(events, stop.worker) if stop.how == "died" else []
+    last = [event for event in logged if event.level == "CRITICAL" and event.at_ns <= stop.at_ns][-1:]
+    return "".join(map(_quoted, last))
+
+
+def _logged(events: Sequence[Event], worker: str) -> list[WorkerLogged]:
+    return [event for event in events if isinstance(event, WorkerLogged) and event.worker == worker]
+
+
+def _quoted(event: WorkerLogged) -> str:
+    return f" (its log: {time_of_day(event.at_ns)} {event.text})"
 
 
 def _ends(stop: WorkerStopped, last: TaskStarted | TaskReceived) -> bool:
@@ -90,8 +117,7 @@ def _positions(task: History, kind: type[TaskEvent]) -> list[int]:
 
 def _log_line(events: Sequence[Event], task: History, last: TaskStarted | TaskReceived) -> str:
     """What the worker logged about this task; or the first that it logged after it had taken it."""
-    logged = [event for event in events if isinstance(event, WorkerLogged) and event.worker == last.worker]
+    logged = _logged(events, last.worker)
     about = [event for event in logged if task.task_id in event.text][-1:]
     after = [event for event in logged if event.at_ns >= last.at_ns][:1]
-    lines = [f"{time_of_day(event.at_ns)} {event.text}" for event in about or after]
-    return f" (its log: {lines[0]})" if lines else ""
+    return "".join(map(_quoted, about or after))
