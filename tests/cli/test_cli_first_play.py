@@ -10,7 +10,7 @@ from retrysim.celery import imports
 
 APP = """
 import logging, os
-import requests
+import redis, requests
 from celery import Celery
 
 app = Celery("first", broker="redis://nowhere.invalid/0", set_as_current=False)
@@ -44,6 +44,21 @@ def reads(number):
 @app.task(name="first.removes")
 def removes(number):
     os.remove("precious")
+
+
+@app.task(name="first.locks")
+def locks(number):
+    with redis.Redis(host="cache.internal").lock(f"order-{number}", timeout=30):
+        requests.post("https://crm.example/orders").raise_for_status()
+
+
+def tasks_of(app):
+    @app.task(name="first.inner")
+    def made_inside(number):
+        return number + 1
+
+
+tasks_of(app)
 """
 
 
@@ -114,3 +129,19 @@ def test_a_body_with_guessed_arguments_changes_no_file_nor_does_what_is_written(
     assert f'\n\n@pytest.mark.retrysim(files="scratch")  {remark}\ndef test_removes_loses_nothing(sim):\n' in test
     assert retrysim("run", "scenarios/removes.scenario.yaml").code == 0
     assert (shop / "precious").read_text() == "precious"
+
+
+def test_a_task_that_takes_a_lock_in_redis_gets_the_simulated_one(retrysim, shop):
+    lines, scenario, test = written(retrysim, shop, "locks")
+
+    assert lines[1].startswith("why: HTTPError: 429 Client Error")  # it came as far as the limit of the API
+    assert "\nredis: true\n" in scenario
+    assert "\n\n@pytest.mark.retrysim(redis=True)\ndef test_locks_loses_nothing(sim):\n" in test
+    assert retrysim("run", "scenarios/locks.scenario.yaml").code == 0
+
+
+def test_a_task_that_is_made_in_a_function_is_got_from_its_app(retrysim, shop):
+    _, _, test = written(retrysim, shop, "inner")
+
+    assert "\nfrom first_tasks import app\n" in test
+    assert '        app.tasks["first.inner"].delay(number=1)\n' in test

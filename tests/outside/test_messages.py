@@ -187,7 +187,7 @@ def test_kombu_with_the_simulated_kind_of_broker_is_answered():
 REDIS = """\
 the test connects to a real Redis at cache.invalid:6390
   at test_messages.py:{line}: {source}
-  Let the simulated Redis answer: Simulation(redis=True), or let it be real: sim.allow("cache.invalid:6390")"""
+  Let the simulated Redis answer: Simulation(redis=True), `redis: true` in a scenario, or let it be real: sim.allow("cache.invalid:6390")"""
 
 
 def test_a_client_of_redis_is_refused_outside_of_tasks_too():

@@ -37,6 +37,7 @@ def scenario_text(found: Found, outcome: Outcome | None = None) -> str:
             f"name: {_scalar(f'{found.short} loses nothing')}\n",
             f"app: {_scalar(found.app)}\n",
             f"env: {_flow(found.env)}\n" if found.env else "",
+            "redis: true\n" if found.redis else "",
             "database: test\n" if found.database else "",
             f"files: scratch  # {_SCRATCH}\n" if found.files == "scratch" else "",
             "celery: [worker]  # also: eager, always_eager\n" if outcome else "",
@@ -102,6 +103,7 @@ def first_test(found: Found, outcome: Outcome) -> str:
     serve = [f"    sim.serve({_made(name, options)})" for name, options in found.fakes.items()]
     env = ["import os", ""] if found.env else []
     set_env = [f'os.environ.setdefault("{name}", "{value}")' for name, value in found.env.items()]
+    module, name, task = _imported(found)
     return "\n".join(
         [
             f'"""What the retries of {found.task} do, in virtual time."""',
@@ -109,7 +111,7 @@ def first_test(found: Found, outcome: Outcome) -> str:
             *env,
             *([*imports, *([""] if names else [])] if imports else []),
             *([*set_env, ""] if set_env else []),
-            f"from {found.module} import {found.function}" + ("  # noqa: E402" if set_env else ""),
+            f"from {module} import {name}" + ("  # noqa: E402" if set_env else ""),
             "",
             "",
             *marks,
@@ -118,7 +120,7 @@ def first_test(found: Found, outcome: Outcome) -> str:
             f'    sim.start_worker("{found.app}", concurrency=4{queues})',
             "",
             f"    for _ in range({_TIMES}):",
-            f"        {found.function}.delay({kwargs})",
+            f"        {task}.delay({kwargs})",
             "    sim.run()",
             "",
             f"    assert sim.states == {json.dumps(_states(outcome))}{_SAY}",
@@ -129,11 +131,21 @@ def first_test(found: Found, outcome: Outcome) -> str:
     )
 
 
+def _imported(found: Found) -> tuple[str, str, str]:
+    """The module, what the test imports from it, and the task in the test: by its own name, or by its app."""
+    if found.function or not found.instance:
+        name = found.function or found.short
+        return found.module, name, name
+    return found.app.partition(":")[0], found.instance, f'{found.instance}.tasks["{found.task}"]'
+
+
 def _marks(found: Found) -> Iterator[str]:
     if found.database:
         yield "@pytest.mark.django_db(transaction=True)"
-    if found.files == "scratch":
-        yield f'@pytest.mark.retrysim(files="scratch")  # {_SCRATCH}'
+    scratch = found.files == "scratch"
+    settings = [*(["redis=True"] if found.redis else []), *(['files="scratch"'] if scratch else [])]
+    if settings:
+        yield f"@pytest.mark.retrysim({', '.join(settings)})" + (f"  # {_SCRATCH}" if scratch else "")
 
 
 def _in_python(value: Any) -> str:

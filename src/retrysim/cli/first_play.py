@@ -1,4 +1,4 @@
-"""Plays a task that was found, and again with what it lacked: a fake of the API that it calls, a queue, a database.
+"""Plays a task that was found, and again with what it lacked: a fake of an API, a queue, a Redis, a database.
 
 Its arguments are guessed, so it reaches nothing real, and changes no file that the play has not made.
 """
@@ -73,13 +73,14 @@ def _in_silence() -> Iterator[None]:
 
 def _with_what_it_lacked(found: Found, trace: Trace, refused: list[Refusal]) -> Found:
     kinds = {kind for kind, _ in refused}
-    urls = [what for kind, what in refused if kind is UnservedHost and "://" in what]
+    urls = [what for kind, what in refused if kind is UnservedHost and what.startswith("http")]
     queues = {match[1] for reason in trace.lost().values() if (match := _UNCONSUMED.match(reason))}
     return replace(
         found,
         fakes=dict(found.fakes) | dict(map(fake_of, urls)),
         queues=tuple(sorted({*(found.queues or found.default_queues), *queues})) if queues else found.queues,
         database=found.database or (_is_django() and RealDatabase in kinds),
+        redis=found.redis or any(kind is UnservedHost and what.startswith("redis://") for kind, what in refused),
         files="scratch" if RealFile in kinds else found.files,
     )
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ class Found:
     """A task to write a scenario for. ``fakes`` are options by name, ``env`` what the app needs to be imported.
 
     ``queues`` are those that a worker has to be told, ``default_queues`` those that it consumes untold. ``files`` is
-    ``"scratch"`` where it may change no real file.
+    ``"scratch"`` where it may change no real file. ``function`` is the task's name in its module, empty for one that is
+    made inside of a function; ``instance`` is the app's name in the app's module, empty where it has none.
     """
 
     app: str
@@ -42,10 +44,12 @@ class Found:
     function: str
     kwargs: Mapping[str, Any]
     fakes: Mapping[str, Mapping[str, str]]
+    instance: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     default_queues: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     database: bool = False
+    redis: bool = False
     files: str = "real"
 
     @property
@@ -71,12 +75,33 @@ def look_around(folder: Path, app_name: str | None, task: str | None) -> Found:
         app=name,
         task=chosen.name,
         module=chosen.__module__,
-        function=getattr(function, "__name__", chosen.name.rpartition(".")[2]),
+        function=_name_in(module, chosen),
+        instance=_name_of_app(name, app),
         kwargs=dict(_arguments(function, bound=_is_bound(chosen))),
         fakes=_fakes(inspect.getsource(module) if getattr(module, "__file__", None) else ""),
         env=env,
         default_queues=tuple(_queues(app)),
     )
+
+
+def _name_in(module: ModuleType, task: Any) -> str:
+    """The name by which a task can be imported from its module; empty where there is none."""
+
+    def is_the_task(value: Any) -> bool:
+        try:
+            return isinstance(value, Task) and value.name == task.name
+        except Exception:  # a proxy of the project, to something that is not there yet
+            return False
+
+    from celery import Task
+
+    return next((name for name, value in list(vars(module).items()) if is_the_task(value)), "")
+
+
+def _name_of_app(name: str, app: Any) -> str:
+    """The name by which the app can be imported from the module that ``celery -A`` takes; empty where there is none."""
+    module = sys.modules.get(name.partition(":")[0])
+    return next((own for own, value in list(vars(module).items()) if value is app), "") if module else ""
 
 
 def _import(name: str, env: dict[str, str]) -> Any:

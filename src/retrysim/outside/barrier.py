@@ -116,9 +116,10 @@ class Barrier:
     def redis(self, address: Address) -> None:
         """Raise ``UnservedHost`` for a Redis that nobody allowed."""
         if not self._lets_pass(address):
+            self.refused[UnservedHost, f"redis://{address.permit}"] = None
             raise UnservedHost(
                 f"{self._who()} connects to a real Redis at {address.permit}\n  at {call_site()}\n"
-                "  Let the simulated Redis answer: Simulation(redis=True), "
+                "  Let the simulated Redis answer: Simulation(redis=True), `redis: true` in a scenario, "
                 f"or let it be real: {self._allow(address.permit)}"
             )
 

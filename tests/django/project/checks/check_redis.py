@@ -14,7 +14,7 @@ from retrysim.errors import UnservedHost
 UNSERVED = """\
 a task connects to a real Redis at locks.acme:6379
   at tasks.py:104: if not lock.acquire(blocking=False):
-  Let the simulated Redis answer: Simulation(redis=True), or let it be real: sim.allow("locks.acme:6379")"""
+  Let the simulated Redis answer: Simulation(redis=True), `redis: true` in a scenario, or let it be real: sim.allow("locks.acme:6379")"""
 
 served = pytest.mark.retrysim(redis=True)
 
