@@ -37,8 +37,9 @@ KEPT = {
 }
 
 
-#: Switches that their modules look at with each call: nobody else is to have them.
+#: What their modules look at with each call: nobody else is to have them.
 PRIVATE = {
+    ("threading", "_time"),
     ("traceback", "_get_code_position"),
     ("traceback", "_extract_caret_anchors_from_line_segment"),
     ("uuid", "_generate_time_safe"),

@@ -170,6 +170,45 @@ def test_a_virtual_datetime_is_an_instance_both_ways_and_prints_like_a_real_one(
     assert repr(datetime.date.today()) == "datetime.date(2015, 8, 3)"
 
 
+class Moment(datetime.datetime):
+    """A project's own, which knows no ``fold``."""
+
+    def __new__(cls, year, month, day, hour=0, minute=0, second=0, microsecond=0, tzinfo=None):
+        return super().__new__(cls, year, month, day, hour, minute, second, microsecond, tzinfo)
+
+
+class Sunday(datetime.date):
+    pass
+
+
+def test_a_class_that_derives_from_datetime_tells_the_virtual_time(virtual):
+    assert Moment.utcnow() == Moment(2015, 8, 3, 12)
+    assert Moment.now() == Moment.today() == datetime.datetime.now()
+    assert Moment.now(UTC) == datetime.datetime(2015, 8, 3, 12, tzinfo=UTC)
+    assert type(Moment.now()) is Moment
+    assert Sunday.today() == Sunday(2015, 8, 3)
+
+
+def test_a_class_that_derives_from_datetime_in_a_simulation_tells_the_time_of_each_later_one(env):
+    with virtual_standard_library(env, Streams(0)):
+
+        class Late(datetime.datetime):
+            pass
+
+        class Day(datetime.date):
+            pass
+
+        assert (repr(Late.utcnow()), repr(Day(2015, 8, 3))) == ("Late(2015, 8, 3, 12, 0)", "Day(2015, 8, 3)")
+        assert (isinstance(datetime.datetime.now(), Late), isinstance(datetime.date.today(), Day)) == (False, False)
+        assert (issubclass(datetime.datetime, Late), isinstance(Late.now(), datetime.datetime)) == (False, True)
+
+    assert abs(Late.now() - datetime.datetime.now()) < datetime.timedelta(minutes=1)
+    assert Day.today() > Day(2015, 8, 4)
+
+    with virtual_standard_library(Environment(VirtualClock(START + 3600 * SECOND)), Streams(0)):
+        assert (Late.utcnow(), Day.today()) == (Late(2015, 8, 3, 13), Day(2015, 8, 3))
+
+
 def test_a_pickle_made_inside_can_be_read_outside(env):
     with virtual_standard_library(env, Streams(0)):
         data = pickle.dumps([datetime.datetime.now(UTC), datetime.date.today(), REAL["datetime"](2020, 1, 1)])

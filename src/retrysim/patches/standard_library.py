@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from retrysim.clock import VirtualClock
 from retrysim.kernel import Environment, Streams
 from retrysim.patches.companions import Companions
-from retrysim.patches.dates import virtual_dates
+from retrysim.patches.dates import lend_readings, virtual_dates
 from retrysim.patches.loaded import unnoticed
 from retrysim.patches.other_clocks import no_other_clock, refuse_other_clocks
 from retrysim.patches.readings import virtual_readings
@@ -44,7 +43,8 @@ def virtual_clocks(environment: Environment, streams: Streams, companions: Compa
     with UndoStack() as undo:
         with unnoticed(undo):
             refuse_other_clocks(undo)
-            functions, dates = _functions(environment, streams, companions), _dates(environment.clock)
+            functions, dates = _functions(environment, streams, companions), _dates()
+            lend_readings(undo, environment.clock)
             replace_references(undo, functions, only_as_names=dates)
             restore_references_of_new_modules(undo, {**functions, **dates})
             _pickle_as_virtual(undo, dates)
@@ -61,9 +61,9 @@ def _functions(environment: Environment, streams: Streams, companions: Companion
     return stand_ins
 
 
-def _dates(clock: VirtualClock) -> dict[Any, type]:
+def _dates() -> dict[Any, type]:
     """Real class -> what stands in for it, as the name of a module: elsewhere, it says what is in a field or column."""
-    date, datetime = virtual_dates(clock)
+    date, datetime = virtual_dates()
     return {real_datetime.date: date, real_datetime.datetime: datetime}
 
 
