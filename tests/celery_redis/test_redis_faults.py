@@ -469,6 +469,42 @@ def test_a_message_that_redis_gave_to_a_worker_that_dies_before_it_reads_it_is_l
     assert sim.trace.lost() == {result.id: "Redis had given its message to worker-1, which was gone before it read it"}
 
 
+def given_to_worker_1(*, how):
+    return f"Redis had given its message to worker-1, which lost its connection before it {how}"
+
+
+def test_a_message_that_a_worker_has_read_and_cannot_record_as_unacked_is_lost(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["patient"].delay()
+    sim.run(until=sim.task(result.id).retried)  # the retry's message has arrived on this worker's BRPOP
+    sim.broker.restart(down_for="5s")
+    sim.run()
+
+    assert sim.trace.lost() == {result.id: given_to_worker_1(how="had recorded that")}
+
+
+def test_a_message_that_redis_sent_over_a_connection_that_its_worker_gives_up_is_lost(sim, app):
+    worker = sim.start_worker(app)
+    sim.broker.partition(worker)  # the server still holds its BRPOP
+    result = app.tasks["add"].delay(1, 1)
+    sim.run_for("30m")
+    sim.broker.repair(worker)
+    sim.run()
+
+    assert sim.trace.lost() == {result.id: given_to_worker_1(how="read it")}
+
+
+def test_a_message_that_outlives_its_connection_is_not_called_lost(sim, app):
+    sim.start_worker(app)
+    result = app.tasks["patient"].delay()
+    sim.run(until=sim.task(result.id).retried)
+    sim.broker.cut_connections()
+    sim.run()
+
+    assert sim.trace.lost() == {}
+    assert sim.task(result.id).state == "SUCCESS"
+
+
 # -- bad input -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,7 @@ from retrysim.clock import time_of_day
 from retrysim.durations import MILLISECOND, SECOND
 from retrysim.faults import Rules
 from retrysim.kernel import Host, Role
-from retrysim.network import Network
+from retrysim.network import Connection, Network
 from retrysim.undo import UndoStack
 
 #: kombu's names for transports that end at a Redis.
@@ -50,6 +51,7 @@ class RedisBroker:
         self.environment = network.environment
         self.conditions = conditions
         self.server = RedisServer(network)
+        self.server.on_lost = self._lost
         self.network = self.server.route
         self.connection_class = connection_class(self.server)
         self.changed = _Hubs()
@@ -120,16 +122,35 @@ class RedisBroker:
         if channel in self._channels:
             self._channels.remove(channel)
 
+    @contextmanager
+    def receiving(self, message: Any, host: Host) -> Iterator[None]:
+        """While inside, a host records in Redis that it has a message, which BRPOP has removed from its queue."""
+        task_id = str((message.headers or {}).get("id"))
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            self._given[task_id] = (
+                f"Redis had given its message to {host.machine}, which lost its connection before it had recorded that"
+            )
+            raise
+        self._given.pop(task_id, None)
+
     def _drop(self, host: Host) -> None:
         """A host disappears: its connections break, and what it had unacked stays unacked."""
         if host.role is Role.CHILD:  # its connections are those of its worker, as Celery's globals are
             return
-        for task_id in contents.given_and_unread(self.server, host):
+        for task_id in contents.given_and_unread(self.server.route.of(lambda its: its is host)):
             self._given[task_id] = f"Redis had given its message to {host.machine}, which was gone before it read it"
         for channel in [channel for channel in self._channels if channel.host is host]:
             self._abandon(channel)
         self.server.route.drop(host)
         self.changed.notify_all()  # the hubs that live have something to wait for now: the next sweep
+
+    def _lost(self, connection: Connection) -> None:
+        for task_id in contents.given_and_unread([connection]):
+            machine = connection.host.machine
+            phrase = f"Redis had given its message to {machine}, which lost its connection before it read it"
+            self._given.setdefault(task_id, phrase)
 
     def stop(self, *, lose_data: bool) -> None:
         """Redis keeps its keys, unless it has no persistence."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from retrysim.celery.redis.server import RedisServer
 from retrysim.clock import GRID_NS
+from retrysim.network import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,9 @@ def orphans(server: RedisServer, keys: Iterable[Keys], channels: Iterable[Any]) 
             yield from ((place, tag) for tag in index.value if tag not in held)
 
 
-def given_and_unread(server: RedisServer, host: object) -> Iterator[str]:
-    """The ids of the tasks whose messages lie in the connections of a host, popped by its BRPOP and not yet read."""
-    unread = [reply for connection in server.route.of(lambda its: its is host) for reply in connection.unread]
-    for reply in unread:
+def given_and_unread(connections: Iterable[Connection]) -> Iterator[str]:
+    """The ids of the tasks whose messages lie in these connections, popped by a BRPOP and not yet read."""
+    for reply in (reply for connection in connections for reply in connection.unread):
         if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes):
             task_id = _task_id(_parsed(reply[1]))
             if task_id is not None:

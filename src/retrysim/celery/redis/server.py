@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from fakeredis import FakeServer
@@ -81,6 +82,8 @@ class RedisServer(FakeServer):  # type: ignore[misc]
         self.round_trip_ns = 0
         #: how long is under way what a client gets that waited for it: a worker its message, a subscriber what is new
         self.delivery_ns = 0
+        #: is called with a connection that ends
+        self.on_lost: Callable[[Connection], None] = _takes_no_note
         self._changed: set[bytes] = set()
         self.dbs: dict[int, Any] = defaultdict(lambda: _Database(self.lock, self._changed))
         # Subscribers get a message in the order in which they subscribed, not by their address.
@@ -185,3 +188,7 @@ class RedisServer(FakeServer):  # type: ignore[misc]
         client = self._blocked.pop(socket, None)
         if client is not None and client.deadline is not None:
             client.deadline.cancel()
+
+
+def _takes_no_note(_connection: Connection) -> None:
+    return None

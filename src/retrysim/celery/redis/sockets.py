@@ -79,6 +79,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
         self.asks_again: Callable[[int], None] = _nothing
         #: seconds that a read waits at most, if somebody has set it on the socket itself
         self.timeout: float | None = None
+        self._on_lost = server.on_lost
         self._words: list[bytes] = []
         self._in_command = False
 
@@ -118,6 +119,7 @@ class Socket(FakeSocket):  # type: ignore[misc]
             self._process_command(data)
 
     def connection_lost(self, _now_ns: int) -> None:
+        self._on_lost(self.connection)
         server = self._server
         if server is not None:
             server.unblock(self)

@@ -38,7 +38,7 @@ class _QoS(kombu_redis.QoS):  # type: ignore[misc]
     def append(self, message: Any, delivery_tag: str) -> None:
         delivery = message.delivery_info
         stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
-        with self.pipe_or_acquire() as pipe:
+        with self.channel.broker.receiving(message, self.channel.host), self.pipe_or_acquire() as pipe:
             received_s = self.channel.broker.visibility.receive(
                 delivery_tag, (message.headers or {}).get("task", "a message")
             )
