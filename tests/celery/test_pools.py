@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import billiard
@@ -10,6 +11,7 @@ import pytest
 from celery import VERSION, Celery
 from celery.signals import worker_process_init
 from celery.worker import loops
+from celery.worker.request import Request
 from semantics_apps import START, make_app, starts_of
 
 from retrysim import InputError, Simulation, Unsupported
@@ -320,3 +322,66 @@ def test_a_pool_process_is_a_daemon_that_multiprocessing_permits_no_children(sim
     sim.run()
 
     assert repr(result.result) == "AssertionError('daemonic processes are not allowed to have children')"
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_worker_receives_from_a_pool_process_the_exception_itself(sim, pool, isolated):
+    """billiard pickles it on the way, which takes its wrapper off. Other pools pass the wrapper."""
+    received = []
+
+    class Kept(Request):
+        def on_failure(self, exc_info, **options):
+            error = exc_info.exception
+            received.append((type(error).__name__, type(error.__cause__).__name__))
+            return super().on_failure(exc_info, **options)
+
+    app = Celery("raising", broker="redis://", set_as_current=False)
+
+    @app.task(shared=False, bind=True, Request=Kept, max_retries=1)
+    def fail(self):
+        raise self.retry(countdown=1, exc=KeyError("no"))
+
+    sim.start_worker(app, pool=pool, isolated=isolated and pool == "prefork")
+    fail.delay()
+    sim.run()
+
+    retry = ("Retry", "RemoteTraceback") if pool == "prefork" else ("ExceptionWithTraceback", "NoneType")
+    assert received == [retry, ("KeyError", "NoneType")]  # Celery has taken the wrapper off the last one
+
+
+def test_the_event_of_a_retry_names_its_cause(sim):
+    app = Celery("raising", broker="redis://", set_as_current=False)
+
+    @app.task(shared=False, bind=True, max_retries=1)
+    def fail(self):
+        raise self.retry(countdown=1, exc=KeyError("no"))
+
+    heard = []
+    sim.start_worker(app, task_events=True)
+    fail.delay()
+    with app.connection_for_read() as connection, suppress(TimeoutError):
+        app.events.Receiver(connection, handlers={"task-retried": heard.append}).capture(timeout=5)
+
+    assert [event["exception"] for event in heard] == ["KeyError('no')"]
+
+
+class Unsendable(BaseException):
+    """Pickling it fails, and Celery only replaces what is an ``Exception``."""
+
+    def __reduce__(self):
+        raise TypeError("not this one")
+
+
+def test_a_pool_process_reports_that_it_cannot_send_what_was_raised(sim):
+    app = Celery("raising", broker="redis://", backend="redis://", set_as_current=False)
+
+    @app.task(shared=False)
+    def fail():
+        raise Unsendable
+
+    sim.start_worker(app)
+    result = fail.delay()
+    sim.run()
+
+    assert str(result.result).startswith("Error sending result: ")

@@ -9,7 +9,7 @@ from billiard.einfo import ExceptionInfo
 from celery import Celery
 
 from retrysim import Simulation
-from retrysim.celery.tracebacks import remember_code_positions
+from retrysim.celery.tracebacks import leave_our_frames_out, remember_code_positions
 from retrysim.trace import TaskFailed
 from retrysim.undo import UndoStack
 
@@ -46,9 +46,12 @@ def test_it_is_undone():
     code = einfo._Frame.Code
     with UndoStack() as undo:
         remember_code_positions(undo)
+        leave_our_frames_out(undo)
         assert einfo._Frame.Code is not code
+        assert einfo.traceback is not traceback
 
     assert einfo._Frame.Code is code
+    assert einfo.traceback is traceback
     assert {name: vars(traceback).get(name) for name in dir(traceback)} == functions
 
 
@@ -71,3 +74,20 @@ def test_a_traceback_ends_where_the_task_waited():
     assert lines[frames[-2] + 1] == "    time.sleep(60)"
     assert lines[frames[-1]].endswith("in soft_timeout_sighandler")  # billiard's, as on a real worker
     assert lines[-1].startswith("billiard.exceptions.SoftTimeLimitExceeded")
+
+
+def test_a_stored_traceback_has_no_frame_of_what_stands_in_for_a_wait():
+    app = Celery("waits", broker="memory://", backend="cache+memory://", set_as_current=False)
+
+    @app.task(name="wait_too_long", shared=False, soft_time_limit=2)
+    def wait_too_long():
+        time.sleep(60)
+
+    with Simulation() as sim:
+        sim.start_worker(app)
+        result = wait_too_long.delay()
+        sim.run()
+        stored = result.traceback
+
+    functions = [line.rpartition("in ")[2] for line in stored.splitlines() if line.startswith("  File ")]
+    assert functions == ["trace_task", "__protected_call__", "wait_too_long", "soft_timeout_sighandler"]

@@ -15,7 +15,6 @@ from celery.utils.saferepr import saferepr
 from retrysim.celery import said
 from retrysim.celery.attempts import Attempts
 from retrysim.celery.forked import FarAttempts, FarRedactor, FarRouted, FarTrace
-from retrysim.celery.tracebacks import as_in_production
 from retrysim.clock import grid_ns, to_ns
 from retrysim.errors import Runaway
 from retrysim.kernel import Limits, Role
@@ -277,7 +276,7 @@ class Recorder:
             events.TaskFailed(
                 **self._ended(task_id, sender.request, running=True),
                 exception=self._exception_text(exception),
-                traceback=self.redact(without_addresses(as_in_production(str(getattr(einfo, "traceback", "") or "")))),
+                traceback=self.redact(without_addresses(str(getattr(einfo, "traceback", "") or ""))),
             )
         )
 

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 from billiard import einfo
@@ -27,9 +27,16 @@ _LINES = 4096
 _OURS = re.compile(rf'^  File "{re.escape(str(Path(__file__).parents[1]))}[/\\\\].*\n(?:    .*\n)*', re.MULTILINE)
 
 
-def as_in_production(text: str) -> str:
-    """The text of a traceback without the frames of this package: where a real worker waits, it has none."""
-    return _OURS.sub("", text)
+def leave_our_frames_out(undo: UndoStack) -> None:
+    """Let billiard's texts of tracebacks have no frames of this package, until ``undo`` is unwound.
+
+    Where a real worker waits, it has none. Results, events, the trace and ``on_failure`` have these texts.
+    """
+    undo.set_attribute(einfo, "traceback", SimpleNamespace(format_exception=_formatted))
+
+
+def _formatted(*exc_info: Any) -> list[str]:
+    return [_OURS.sub("", "".join(traceback.format_exception(*exc_info)))]
 
 
 def remember_code_positions(undo: UndoStack) -> None:

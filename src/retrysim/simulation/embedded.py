@@ -27,7 +27,7 @@ from retrysim.celery.pools.current_process import own_current_process
 from retrysim.celery.rabbitmq import RabbitMQBroker
 from retrysim.celery.redis import RedisBroker
 from retrysim.celery.result_conditions import ResultConditions
-from retrysim.celery.tracebacks import remember_code_positions
+from retrysim.celery.tracebacks import leave_our_frames_out, remember_code_positions
 from retrysim.clock import VirtualClock
 from retrysim.durations import MICROSECOND, MILLISECOND
 from retrysim.faults import Rules
@@ -99,6 +99,7 @@ class EmbeddedWorld:
             forget_new_pools(self._undo)
             self._undo.callback(self.environment.abandon_all)
             remember_code_positions(self._undo)
+            leave_our_frames_out(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             expire_at_the_instant(self._undo)
             self._serve_brokers()

@@ -31,7 +31,7 @@ from retrysim.celery.receivers import receivers_are_inside
 from retrysim.celery.recorder import Recorder
 from retrysim.celery.result_conditions import ResultConditions
 from retrysim.celery.signals import log_what_handlers_say
-from retrysim.celery.tracebacks import remember_code_positions
+from retrysim.celery.tracebacks import leave_our_frames_out, remember_code_positions
 from retrysim.celery.worker import Worker
 from retrysim.clock import GRID_NS, VirtualClock, to_datetime
 from retrysim.databases import Databases
@@ -188,6 +188,7 @@ class Simulation(RunView):
             self._undo.callback(self._library.close)
             self._freeze()
             remember_code_positions(self._undo)
+            leave_our_frames_out(self._undo)
             draw_task_ids(self._undo, self._streams["task ids"])
             expire_at_the_instant(self._undo)
             list_settings_of_the_apps_own(self._undo)

@@ -33,6 +33,7 @@ class Threads(Prefork):
 
     body_can_be_buffer = True
     signal_safe = False
+    has_pool_processes = False
 
     def new_slot(self) -> Slot:
         slot = super().new_slot()

@@ -6,7 +6,6 @@ What the parent does to a child, and what it makes of a child's end, is what eve
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections.abc import Callable
 from os import _exit
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import celery.app.log  # noqa: F401 - each child would import it, since its app asks for its log
 from billiard.compat import mem_rss
-from billiard.einfo import ExceptionInfo
-from billiard.pool import EX_RECYCLE, MAXMEM_USED_FMT, MaybeEncodingError
+from billiard.pool import EX_RECYCLE, MAXMEM_USED_FMT
 from billiard.util import _run_after_forkers
 from billiard.util import warning as say_warning
 from celery.concurrency.prefork import process_initializer
 
+from retrysim.celery.pools.results import sendable
 from retrysim.celery.pools.slot import Job, Outcome, Slot
 from retrysim.celery.signals import ChildSignals
 from retrysim.kernel.forked.face import Face
@@ -126,7 +125,7 @@ class _Child(Slot):
         succeeded, value, exit_code = outcome
         if exit_code is None:
             exit_code = self._retires()
-        return (*_sendable(succeeded, value), exit_code)
+        return (*sendable(succeeded, value), exit_code)
 
     def _retires(self) -> int | None:
         """What it exits with when it has run as many tasks as it may, or has become too large."""
@@ -151,15 +150,3 @@ class _Child(Slot):
 def _log_is_the_tests(*_args: object, **_options: object) -> bool:
     """Stands in for ``celery.app.log.Logging.setup``: log records and warnings go where those of the test go."""
     return False
-
-
-def _sendable(succeeded: bool, value: Any) -> tuple[bool, Any]:
-    """The result, or what billiard makes of one that cannot be pickled."""
-    try:
-        pickle.dumps(value)
-    except Exception as error:
-        try:
-            raise MaybeEncodingError(error, value)
-        except MaybeEncodingError:
-            return False, ExceptionInfo()
-    return succeeded, value

@@ -17,6 +17,7 @@ from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.concurrency.base import logger
 
+from retrysim.celery.pools.results import as_received
 from retrysim.celery.shared_memory import SharedMemory
 from retrysim.celery.signals import ChildSignals
 from retrysim.clock import grid_ns
@@ -54,6 +55,8 @@ class Pool(Protocol):
     slot_freed: Condition
     #: watches what its processes share, where somebody wants to know
     memory: SharedMemory | None
+    #: whether a slot stands in for a process, and not for a thread
+    has_pool_processes: bool
 
     @property
     def num_processes(self) -> int: ...
@@ -188,13 +191,14 @@ class Slot:
 
     def _execute(self, job: Job) -> Outcome:
         memory = self.pool.memory
-        if memory is None:
-            return self._call(job.target, job.args, job.kwargs)
-        name = job.args[0]
-        memory.begin(self.pool, name)
-        outcome = self._call(job.target, job.args, job.kwargs)
-        memory.end(self.pool, name)
-        return outcome
+        if memory is not None:
+            memory.begin(self.pool, job.args[0])
+        succeeded, value, exit_code = self._call(job.target, job.args, job.kwargs)
+        if memory is not None:
+            memory.end(self.pool, job.args[0])
+        if self.pool.has_pool_processes:
+            succeeded, value = as_received(succeeded, value)
+        return succeeded, value, exit_code
 
     def _call(self, target: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
         try:

@@ -1,0 +1,52 @@
+"""How a job's result reaches the parent of a pool process: billiard pickles it."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import suppress
+from copy import copy
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from billiard.pool import MaybeEncodingError
+
+
+def sendable(succeeded: bool, value: Any) -> tuple[bool, Any]:
+    """The result, or what billiard makes of one that cannot be pickled."""
+    try:
+        pickle.dumps(value)
+    except Exception as error:
+        return False, _not_encoded(error, value)
+    return succeeded, value
+
+
+def as_received(succeeded: bool, value: Any) -> tuple[bool, Any]:
+    """The result as it arrives, where both share one memory.
+
+    Only exceptions change on the way: the parent has what the child's ``ExceptionWithTraceback`` wraps, without what
+    its arguments do not carry.
+    """
+    info = _exception_info(value)
+    if info is None:
+        return succeeded, value
+    try:
+        pickled = pickle.dumps(info.exception)
+    except Exception as error:
+        return as_received(False, _not_encoded(error, value))
+    received = copy(info)
+    with suppress(Exception):  # a real worker ends if it cannot load one
+        received.exception = pickle.loads(pickled)
+    return succeeded, received if value is info else (value[0], received, *value[2:])
+
+
+def _exception_info(value: Any) -> ExceptionInfo | None:
+    """What a job has raised, or its task. Then ``celery.app.trace`` returns that, between a flag and the runtime."""
+    info = value[1] if isinstance(value, tuple) and len(value) > 1 else value
+    return info if isinstance(info, ExceptionInfo) else None
+
+
+def _not_encoded(error: Exception, value: Any) -> ExceptionInfo:
+    try:
+        raise MaybeEncodingError(error, value)
+    except MaybeEncodingError:
+        return ExceptionInfo()
