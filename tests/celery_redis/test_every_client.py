@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, chord
 from redis_apps import START
 
 from retrysim import Simulation
@@ -151,3 +151,44 @@ def test_a_client_that_nobody_has_any_more_is_gone_with_its_connections():
 def _socket_of(client):
     [connection] = client.connection_pool._available_connections
     return connection._sock
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "memory"])
+@pytest.mark.parametrize("isolated", [False, True])
+def test_results_are_in_the_served_redis_whatever_the_broker(broker, isolated):
+    """Celery's own Redis backend counts the members of a chord, also those whose result is ignored."""
+    app = Celery("clients", broker="amqp://nobody.example", backend="redis://nobody.example/3", set_as_current=False)
+
+    @app.task(name="forget", shared=False, ignore_result=True)
+    def forget():
+        return 1
+
+    @app.task(name="add", shared=False, bind=True)
+    def add(self):
+        self.add_to_chord(forget.si())
+        return 2
+
+    @app.task(name="total", shared=False)
+    def total(numbers):
+        return sum(numbers)
+
+    with Simulation(redis=True, broker=broker, isolated=isolated, start=START) as sim:
+        sim.start_worker(app, concurrency=2)
+        result = chord([forget.si(), add.si()])(total.s())
+        sim.run()
+
+        assert result.get() == 4
+        assert redis.Redis("cache.example", db=3).exists(f"celery-task-meta-{result.id}")
+        assert not [note for note in sim.notes if "results" in note]
+
+
+def test_without_redis_a_note_says_that_something_stands_in_for_redis_results():
+    app = Celery("clients", broker="amqp://nobody.example", backend="redis://nobody.example/3", set_as_current=False)
+
+    with Simulation(broker="rabbitmq", start=START) as sim:
+        sim.start_worker(app)
+
+        assert sim.notes == [
+            "clients: its results are kept in the memory of the simulation, and not in 'redis': "
+            "keep them in a simulated one with Simulation(redis=True), in a scenario redis: true"
+        ]

@@ -28,7 +28,6 @@ from greenlet import greenlet
 from kombu import pools, transport
 
 from retrysim.celery.forked import share_results
-from retrysim.celery.own_results import own_results
 from retrysim.celery.own_tasks import register_own_tasks
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.result_conditions import ResultConditions
@@ -132,12 +131,15 @@ def borrow(
     processes: ProcessGlobals,
     *,
     always_eager: bool,
+    make_results: Callable[[], Any] | None,
 ) -> None:
-    """Let ``app`` publish to ``broker`` and store its results in the simulation, until ``undo`` is unwound."""
+    """Let ``app`` publish to ``broker`` and store its results in the simulation, until ``undo`` is unwound.
+
+    ``make_results`` makes the app's own result backend, one for each process; without it, something stands in for that.
+    """
     for variable in _BEATING_THE_CONFIG:
         undo.remove_item(os.environ, variable)
     disabled = isinstance(app.backend, DisabledBackend)
-    make_results = own_results(app, environment, broker.conditions) or broker.results(app)
     original = app.backend
     overlay_config(undo, app, {**broker.settings(app), "task_always_eager": always_eager})
     _fresh_caches(undo, app, processes)

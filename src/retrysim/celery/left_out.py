@@ -12,20 +12,21 @@ from celery.backends.base import DisabledBackend
 
 from retrysim.celery import conf_layer
 from retrysim.celery.brokers import KINDS
-from retrysim.celery.own_results import keeps_its_results
 
 #: Settings of prefork's children, which only isolated ones obey.
 _OF_CHILDREN = ("worker_max_tasks_per_child", "worker_max_memory_per_child")
 #: Settings of what is not simulated, whatever the broker.
 _OF_PROCESSES = ("worker_proc_alive_timeout", "worker_lost_wait", "worker_pool_start_method")
 _OF_CONNECTIONS = ("broker_use_ssl", "broker_login_method", "redis_backend_use_ssl")
+_KEEP_IN_REDIS = "keep them in a simulated one with Simulation(redis=True), in a scenario redis: true"
 #: Arguments of a queue that only RabbitMQ knows.
 _RABBITMQ_ONLY = "x-"
 
 
-def left_out(app: Any, broker: Any, *, always_eager: bool) -> list[str]:
+def left_out(app: Any, broker: Any, *, always_eager: bool, keeps_results: bool) -> list[str]:
     """One sentence each; asked before the app is borrowed, while its configuration is its own."""
-    return _of(app, (*_broker(app, broker), *_settings(app, always_eager), *_environment()))
+    results = () if keeps_results else _results(app)
+    return _of(app, (*_broker(app, broker), *results, *_settings(app, always_eager), *_environment()))
 
 
 def left_out_by(app: Any, worker: Any) -> list[str]:
@@ -60,11 +61,13 @@ def _broker(app: Any, broker: Any) -> Iterator[str]:
     arguments = sorted({name for queue in _queues(app) for name in queue.queue_arguments or () if _is_rabbits(name)})
     if arguments and broker.kind != "rabbitmq":
         yield f"{_settings_named('queue_arguments', arguments)} {_have(arguments)} no effect on {broker.kind}"
-    backend = app.backend
-    if not (isinstance(backend, DisabledBackend) or broker.results(app) or keeps_its_results(backend)):
-        name = str(app.conf.result_backend).partition(":")[0]
-        if name not in ("cache+memory",):
-            yield f"its results are kept in the memory of the simulation, and not in {name!r}"
+
+
+def _results(app: Any) -> Iterator[str]:
+    name = str(app.conf.result_backend).partition(":")[0]
+    if not isinstance(app.backend, DisabledBackend) and name != "cache+memory":
+        remedy = f": {_KEEP_IN_REDIS}" if name in ("redis", "rediss", "sentinel") else ""
+        yield f"its results are kept in the memory of the simulation, and not in {name!r}{remedy}"
 
 
 def _settings(app: Any, always_eager: bool) -> Iterator[str]:

@@ -16,6 +16,7 @@ from retrysim.celery.forked import share_result_conditions
 from retrysim.celery.hosting import Broker, become_current, borrow, fresh_tasks, looked_at, prepare, serve_transport
 from retrysim.celery.left_out import left_out, left_out_by
 from retrysim.celery.memory import MemoryBroker
+from retrysim.celery.own_results import own_results
 from retrysim.celery.process_globals import ProcessGlobals
 from retrysim.celery.program import Program
 from retrysim.celery.receivers import receivers_end_with
@@ -248,10 +249,25 @@ class Crew:
                 app.finalize(auto=True)
                 app.backend  # noqa: B018 - evaluates what is lazy
                 lay_over(self._undo, app, self.conf)
-                self._left_out.extend(left_out(app, self.broker, always_eager=always_eager))
-                borrow(self._undo, app, self.broker, self._environment, self.processes, always_eager=always_eager)
+                make_results = self._results_of(app)
+                kept = make_results is not None
+                self._left_out.extend(left_out(app, self.broker, always_eager=always_eager, keeps_results=kept))
+                borrow(
+                    self._undo,
+                    app,
+                    self.broker,
+                    self._environment,
+                    self.processes,
+                    always_eager=always_eager,
+                    make_results=make_results,
+                )
             self._apps.append(app)
             learn_settings(self._trace.redact, app)
+
+    def _results_of(self, app: Any) -> Callable[[], Any] | None:
+        """Makes the app's own result backend, if there is one here: tables, the broker, or the Redis that is served."""
+        own = own_results(app, self._environment, self._conditions) or self.broker.results(app)
+        return own or (None if self._redis is None else self._redis.results(app))
 
     @contextmanager
     def _nobody_borrowed(self) -> Iterator[None]:
