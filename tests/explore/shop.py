@@ -98,6 +98,14 @@ def pay(self, order=1):
         raise self.retry(exc=error, countdown=10)
 
 
+@app.task(acks_late=True, autoretry_for=(requests.RequestException,), retry_backoff=False)
+def note_then_push(fixed=False):
+    """Notes that it has pushed before it has: whoever gets the message again takes it for done."""
+    if "pushed" not in _created or fixed:
+        _created.add("pushed")
+        post("/contacts")
+
+
 @app.task
 def compute_forever():
     """Ends nowhere, and reads no clock."""

@@ -41,6 +41,23 @@ def test_an_early_acked_task_is_lost_with_its_worker_and_the_file_fails_in_the_s
     assert next(finding.invariant for finding in outcome.findings).startswith("every_task_settles")
 
 
+def test_what_a_body_does_before_its_call_is_done_where_its_worker_dies_before_the_call_arrives(explored, tmp_path):
+    exploration = explored("submit: [{task: note_then_push}]\n", "worker_killed", "killed_before_call")
+
+    cause = "it ends in SUCCESS, though POST /contacts has not had its effect"
+    assert ("note_then_push", "lost", cause) in told(exploration)
+    (path,) = (path for path in (tmp_path / "found").iterdir() if cause in path.read_text())
+    assert "killed before call at note_then_push#1, attempt 1, before POST /contacts" in path.read_text()
+    outcome = play(items_of(load(path))[0])
+    assert outcome.findings[0].invariant.startswith("calls_have_effect_once(task='note_then_push'")
+
+
+def test_a_task_that_calls_again_when_its_worker_died_before_the_call_arrives_is_only_late(explored):
+    exploration = explored("submit: [{task: note_then_push, kwargs: {fixed: true}}]\n", "killed_before_call")
+
+    assert [(worst, task) for task, worst, _ in told(exploration)] == [("late", "note_then_push")]
+
+
 @pytest.fixture(scope="module")
 def shop():
     """Four tasks under six kinds of fault."""
@@ -133,7 +150,11 @@ def test_the_same_is_found_whatever_the_number_of_processes(explored, tmp_path):
             r"the scenario fails without any fault, so nothing was explored:\n"
             r"  every_task_settles: tests.explore.shop.push\[.{8}\] did not settle: it is PENDING and will stay so: its .*",
         ),
-        (ONE, ("power_cut",), r"no kind of fault 'power_cut' \(there are worker_killed, child_killed, deploy, .*"),
+        (
+            ONE,
+            ("power_cut",),
+            r"no kind of fault 'power_cut' \(there are worker_killed, killed_before_call, child_killed, .*",
+        ),
         (ONE, ("worker_kiled",), r"no kind of fault 'worker_kiled'; did you mean 'worker_killed'\? .*"),
         (
             ONE + "celery: eager\n",

@@ -12,8 +12,8 @@ from retrysim.exploring.trial import TERMINATED
 
 #: Kinds after which a message that was not acked is delivered again.
 _REDELIVER = (
-    "worker_killed", "child_killed", "deploy", "soft_stop", "cold_stop", "connections_cut", "broker_restarted",
-    "broker_lost_data", "partition", "connections_closed", "clock_skew",
+    "worker_killed", "killed_before_call", "child_killed", "deploy", "soft_stop", "cold_stop", "connections_cut",
+    "broker_restarted", "broker_lost_data", "partition", "connections_closed", "clock_skew",
 )  # fmt: skip
 _CALL_AGAIN = ("answer_lost", "api_slow", "api_5xx", "api_refused", "api_429")
 _AT_WHAT_TIME = re.compile(r" at \d\d:\d\d(:\d\d)?(\.\d+)?\b")

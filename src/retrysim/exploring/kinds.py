@@ -11,8 +11,8 @@ from retrysim.exploring.points import Point
 from retrysim.exploring.surroundings import AppSettings, is_rabbitmq
 from retrysim.exploring.trial import Strike
 
-Decisions = Iterator[dict[str, Any]]
-#: The decisions of a kind at a point, one strike for each; none where it cannot strike.
+Decisions = Iterator[dict[str, Any] | tuple[dict[str, Any], ...]]
+#: The decisions of a kind at a point, one strike for each, or for several together; none where it cannot strike.
 At = Callable[[Point, AppSettings], Decisions]
 #: How long a supervisor takes to start a worker anew, and a broker to come back.
 _RESTART, _BROKER_DOWN = "10s", "5s"
@@ -24,12 +24,20 @@ _SKEW = "10m"
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """One kind of fault. ``label`` is what a person reads, ``needs`` why it may be left out."""
+    """One kind of fault. ``label`` is what a person reads, ``needs`` why it may be left out.
+
+    ``before`` is for one that strikes before the call of its point has had an effect.
+    """
 
     name: str
     label: str
     at: At
     needs: Callable[[AppSettings], str | None] = lambda _around: None
+    before: bool = False
+
+    def place(self, point: Point) -> str:
+        """How a person names the place where it strikes."""
+        return point.name.replace(f"after {point.endpoint}", f"before {point.endpoint}") if self.before else point.name
 
 
 def _worker(verb: str, **more: Any) -> At:
@@ -43,6 +51,13 @@ def _worker(verb: str, **more: Any) -> At:
 def _child(point: Point, around: AppSettings) -> Decisions:
     if point.running and point.worker is not None and around.pools.get(point.worker) == "prefork":
         yield {"kill_child": point.worker, "when": point.when}
+
+
+def _killed_before_call(point: Point, around: AppSettings) -> Decisions:
+    """A worker dies when what it sends has not reached the API: after what its body did before the call."""
+    if point.event == "api-called" and point.worker is not None:
+        kill = {"kill": point.worker, "when": point.when, "for": _RESTART}
+        yield {"trouble": _trouble(point, "silence")}, kill
 
 
 def _world(decision: Mapping[str, Any]) -> At:
@@ -91,12 +106,15 @@ def _message(verb: str, **more: Any) -> At:
 def _call(kind: str, **more: Any) -> At:
     def at(point: Point, around: AppSettings) -> Decisions:
         if point.event == "api-called" and (kind != "rate_limited" or point.limited):
-            which = {"task": point.label, "endpoint": point.endpoint, **_nth(point.nth_call)}
-            if point.attempt:
-                which["attempt"] = point.attempt
-            yield {"trouble": {"kind": kind, **which, **more}}
+            yield {"trouble": {**_trouble(point, kind), **more}}
 
     return at
+
+
+def _trouble(point: Point, kind: str) -> dict[str, Any]:
+    """The trouble of a kind for the call of a point."""
+    attempt = {"attempt": point.attempt} if point.attempt else {}
+    return {"kind": kind, "task": point.label, "endpoint": point.endpoint, **_nth(point.nth_call), **attempt}
 
 
 def _nth(number: int) -> dict[str, int]:
@@ -119,6 +137,7 @@ KINDS: Mapping[str, FaultKind] = {
     kind.name: kind
     for kind in (
         FaultKind("worker_killed", "worker killed (OOM, node lost)", _worker("kill", **{"for": _RESTART})),
+        FaultKind("killed_before_call", "worker killed before a call arrives", _killed_before_call, before=True),
         FaultKind("child_killed", "pool process killed", _child),
         FaultKind("deploy", "deploy (SIGTERM, then SIGKILL 30s)", _worker("deploy")),
         FaultKind("soft_stop", "soft shutdown", _worker("soft_stop", **{"for": "1s"}), _soft),
@@ -164,8 +183,13 @@ def left_out(around: AppSettings, kinds: Sequence[FaultKind]) -> dict[str, str]:
 def strikes_at(point: Point, around: AppSettings, kinds: Sequence[FaultKind]) -> list[Strike]:
     """Every strike at a point, in the order of the kinds."""
     return [
-        Strike(kind=kind.name, point=point.name, decisions=(decision,), group=f"{kind.name}/{number}/{point.group}")
+        Strike(
+            kind=kind.name,
+            point=kind.place(point),
+            decisions=decided if isinstance(decided, tuple) else (decided,),
+            group=f"{kind.name}/{number}/{point.group}",
+        )
         for kind in kinds
         if kind.needs(around) is None
-        for number, decision in enumerate(kind.at(point, around))
+        for number, decided in enumerate(kind.at(point, around))
     ]

@@ -63,11 +63,10 @@ class Trial:
     @property
     def decisions(self) -> list[Decision]:
         """All decisions, each under a name of its own."""
-        several = len(self.strikes) > 1
+        decided = [(strike.kind, decision) for strike in self.strikes for decision in strike.decisions]
         return [
-            {"name": f"{strike.kind} {number}" if several else strike.kind, **decision}
-            for number, strike in enumerate(self.strikes, start=1)
-            for decision in strike.decisions
+            {"name": f"{kind} {number}" if len(decided) > 1 else kind, **decision}
+            for number, (kind, decision) in enumerate(decided, start=1)
         ]
 
 
