@@ -236,6 +236,17 @@ def test_a_soft_time_limit_is_raised_in_the_body_at_its_instant(sim, tasks):
     assert sim.elapsed == timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("limit", ["time_limit", "soft_time_limit"])
+def test_a_time_limit_may_be_text(sim, tasks, limit):
+    """As one that comes from the environment: kombu's hub makes a number of it."""
+    result = tasks["nap"].apply_async((100,), **{limit: "40"})
+    sim.run()
+
+    task = sim.task(result.id)
+    assert task.timeline.startswith("40s FAILURE")
+    assert "TimeLimitExceeded" in task.failure.exception
+
+
 def test_a_hard_time_limit_kills_the_body_and_the_pool_goes_on(sim, tasks):
     result = tasks["nap"].apply_async((100,), time_limit=40)
     sim.run()

@@ -29,7 +29,7 @@ from retrysim.patches import monotonic_ns
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Job:
-    """One call of ``apply_async``: what to run, within which limits (seconds), and whom to tell."""
+    """One call of ``apply_async``: what to run, within which limits (seconds, or their text), and whom to tell."""
 
     target: Callable[..., Any]
     args: Any
@@ -181,7 +181,7 @@ class Slot:
         if job.on_accepted is not None:
             job.on_accepted(self.pid, monotonic_ns(self._environment.clock) / SECOND)
         self._set_limits(job)
-        self.process.time_limit_s = min(filter(None, (job.soft_limit, job.hard_limit)), default=None)
+        self.process.time_limit_s = min(map(float, filter(None, (job.soft_limit, job.hard_limit))), default=None)
         succeeded, value, exit_code = self._execute(job)
         self.process.time_limit_s = None
         if not self.doomed:
@@ -243,9 +243,8 @@ class Slot:
 
     def _comes_with_soft(self, job: Job) -> bool:
         """The hub learns of the hard limit when the soft one has passed (``celery.concurrency.asynpool``)."""
-        return (
-            self.pool.hard_limit_follows_soft and job.hard_limit is not None and job.hard_limit <= (job.soft_limit or 0)
-        )
+        soft, hard = job.soft_limit, job.hard_limit
+        return self.pool.hard_limit_follows_soft and hard is not None and float(hard) <= float(soft or 0)
 
     def _forget_limits(self) -> None:
         while self._limits:
@@ -259,7 +258,7 @@ class Slot:
             name = f"{self.pool.worker_name} time limits"
             self._environment.spawn(lambda: act(job), name=name, host=host)
 
-        self._limits.append(self._environment.schedule(self._environment.clock.ns + grid_ns(seconds), begin))
+        self._limits.append(self._environment.schedule(self._environment.clock.ns + grid_ns(float(seconds)), begin))
 
     def _on_soft_limit(self, job: Job) -> None:
         """As ``billiard.pool.TimeoutHandler.on_soft_timeout``: tell the request, raise in the child."""
