@@ -2,6 +2,7 @@
 
 import _thread
 import os
+import queue
 import signal
 import threading
 import time
@@ -117,6 +118,59 @@ def test_the_threads_of_a_killed_pool_process_run_no_more(sim, app):
 
     assert sim.states == {"FAILURE": 1}
     assert lines == []
+
+
+class Module:
+    """What a module makes when it is first used, and keeps."""
+
+    letters = queue.Queue()
+    thread = None
+    executor = None
+
+
+def _started():
+    if Module.thread is None or not Module.thread.is_alive():
+        Module.thread = threading.Thread(target=Module.letters.get, daemon=True)
+        Module.thread.start()
+        return True
+    return False
+
+
+def _executed():
+    if Module.executor is None:
+        Module.executor = ThreadPoolExecutor(1)
+    return Module.executor.submit(time.sleep, 0.001).result(timeout=5)
+
+
+def test_what_a_module_keeps_of_a_killed_worker_starts_new_threads(app):
+    @app.task(name="uses", shared=False)
+    def uses():
+        return _started(), _started(), _executed()
+
+    Module.thread = Module.executor = None
+    with Simulation() as sim:
+        for _ in range(2):
+            worker = sim.start_worker(app, concurrency=1)
+            assert uses.delay().get() == [True, False, None]
+            worker.kill()
+
+    assert not Module.letters.not_empty._waiters
+
+
+def test_what_a_module_keeps_of_a_simulation_starts_new_threads(app):
+    @app.task(name="uses", shared=False)
+    def uses():
+        return _started(), _executed()
+
+    Module.thread = Module.executor = None
+    for _ in range(2):
+        with Simulation() as sim:
+            sim.start_worker(app, concurrency=1)
+            assert uses.delay().get() == [True, None]
+
+    assert not Module.thread.is_alive()
+    assert not Module.letters.not_empty._waiters
+    assert _executed() is None
 
 
 def test_a_raw_thread_in_a_task_is_a_named_error(sim, submit):

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, thread
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from retrysim.clock import grid_ns
-from retrysim.kernel import Condition, Environment
+from retrysim.kernel import Condition, Environment, Process
 from retrysim.patches.places import module_of_caller
 from retrysim.patches.reality import THREADS, Reality
 from retrysim.patches.stand_ins import StandIns
@@ -40,6 +40,9 @@ class VirtualThreads:
         self._done: WeakKeyDictionary[threading.Thread, Condition] = WeakKeyDictionary()
         self._ended: WeakKeyDictionary[threading.Thread, bool] = WeakKeyDictionary()
         self._identities = ThreadIdentities(environment, self._is_virtual)
+        self._running: dict[threading.Thread, Process] = {}
+        #: those that tasks of this simulation use
+        self._executors: WeakSet[Any] = WeakSet()
         #: threads that are being started for real: what says so is waited for in real time
         self.starting: list[threading.Thread] = []
 
@@ -53,6 +56,7 @@ class VirtualThreads:
         stand_ins.put(_thread, "start_new_thread", guarded)
         stand_ins.put(ThreadPoolExecutor, "submit", self._submit(undo, ThreadPoolExecutor.submit))
         undo.then(self._forget)
+        self._environment.listeners.add(undo, killed=self._is_killed)
 
     # -- in the place of Thread's methods ------------------------------------------------------------------------------
 
@@ -87,6 +91,7 @@ class VirtualThreads:
             daemon=started.daemon,
         )
         process.in_task = current.in_task
+        self._running[started] = process
         self._identities.stands_for(started, process)
 
     def _is_virtual(self, started: threading.Thread) -> None:
@@ -98,9 +103,21 @@ class VirtualThreads:
         except BaseException:
             threading._make_invoke_excepthook()(started)  # type: ignore[attr-defined]
         finally:
-            self._ended[started] = True
-            self._identities.active_no_more(started.ident)
-            self._done[started].notify_all()
+            self._has_ended(started)
+
+    def _has_ended(self, ended: Any) -> None:
+        self._running.pop(ended, None)
+        self._ended[ended] = True
+        self._identities.active_no_more(ended.ident)
+        self._done[ended].notify_all()
+
+    def _is_killed(self, process: Process) -> None:
+        """What a module keeps of its thread, another process finds ended, and starts one of its own."""
+        for killed in [each for each, runs in self._running.items() if runs is process]:
+            self._has_ended(killed)
+            for executor in [each for each in self._executors if killed in each._threads]:
+                executor._threads.discard(killed)
+                executor._idle_semaphore = threading.Semaphore(0)
 
     def join(self, real: Callable[..., None], joined: threading.Thread, timeout: float | None = None) -> None:
         if joined not in self._done:
@@ -134,9 +151,10 @@ class VirtualThreads:
         def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if environment.current is not None and type(executor._work_queue) is _RealQueue:
                 # Made before the simulation: its queue waits below Python, its threads, if it has any, are real.
-                undo.set_attribute(executor, "_work_queue", queue.SimpleQueue())
-                undo.set_attribute(executor, "_threads", set())
-                undo.set_attribute(executor, "_idle_semaphore", threading.Semaphore(0))
+                for name, value in _without_threads(queue.SimpleQueue).items():
+                    undo.set_attribute(executor, name, value)
+            if environment.current is not None:
+                self._executors.add(executor)
             return real(executor, function, *args, **kwargs)
 
         return submit
@@ -144,11 +162,19 @@ class VirtualThreads:
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
+        for executor in self._executors:
+            if type(executor._work_queue) is not _RealQueue:  # made in this simulation; a module may keep it
+                vars(executor).update(_without_threads(_RealQueue))
         for started in list(self._done):
             thread._threads_queues.pop(started, None)  # type: ignore[attr-defined]
 
 
 _RealQueue = queue.SimpleQueue
+
+
+def _without_threads(make_queue: Callable[[], Any]) -> dict[str, Any]:
+    """The attributes of an executor that has not started a thread yet."""
+    return {"_work_queue": make_queue(), "_threads": set(), "_idle_semaphore": threading.Semaphore(0)}
 
 
 def _method(ours: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
