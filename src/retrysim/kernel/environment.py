@@ -125,7 +125,14 @@ class Environment:
     @property
     def current(self) -> Process | None:
         """The process that runs now; ``None`` outside of all."""
-        return self._processes.get(getcurrent())
+        return self._processes.get(getcurrent()) or self._started_by()
+
+    def _started_by(self) -> Process | None:
+        """The process that has started the greenlet which runs now: what that does, the process does."""
+        running = self.running
+        if running is None or running.gone or not self.owns_thread or getcurrent() in (self._driver, running.greenlet):
+            return None
+        return running
 
     @property
     def host(self) -> Host:
@@ -139,7 +146,7 @@ class Environment:
 
     def outside_of_all(self) -> bool:
         """Whether the caller is no process: the test itself, or another thread."""
-        return getcurrent() not in self._processes
+        return self.current is None
 
     @property
     def at_rest(self) -> bool:
@@ -159,7 +166,7 @@ class Environment:
     @property
     def thread(self) -> Thread:
         """The thread that the caller runs on, as far as it can tell."""
-        process = None if self.over else self._processes.get(getcurrent())
+        process = None if self.over else self.current
         return self.main_thread if process is None else process.thread
 
     def abandon_all(self) -> None:
@@ -335,10 +342,15 @@ class Environment:
         self._switch_to_driver(process)
 
     def _switch_to_driver(self, process: Process) -> None:
-        assert self._driver is not None
-        self._driver.switch()
+        self._leave(process)
         if process.signals:
             process.handle_signals()
+
+    def _leave(self, process: Process) -> None:
+        """Give control to the driver, until it resumes the process just here."""
+        assert self._driver is not None
+        process.stands_in = getcurrent()
+        self._driver.switch()
 
     def _drive_until(self, condition: Condition, timeout_ns: int | None) -> bool:
         wait = Wait(condition, _nothing)
@@ -583,7 +595,7 @@ class Environment:
         self.running = process
         process.host.top.activity += 1
         self.clock.readings = 0
-        running.switch()
+        process.stands_in.switch()
         self.running = None
         self.meter.count_step()
         if not (running.dead or process.wait or process.ready or process.gone):
@@ -622,7 +634,7 @@ class Environment:
             if not process.ready:
                 self._goes_on_first(process)
             before, process.anywhere = process.anywhere, True
-            driver.switch()
+            self._leave(process)
             process.anywhere = before
 
     def _serve_interrupt(self) -> None:

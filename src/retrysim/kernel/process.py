@@ -78,8 +78,8 @@ class Process:
 
     __slots__ = (
         "_served", "anywhere", "daemon", "elsewhere", "error", "gone", "greenlet", "host", "in_task", "is_greenlet",
-        "name", "on_main_thread", "owner", "read_for_ns", "ready", "service", "serving", "signals", "thread",
-        "time_limit_s", "wait",
+        "name", "on_main_thread", "owner", "read_for_ns", "ready", "service", "serving", "signals", "stands_in",
+        "thread", "time_limit_s", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +124,8 @@ class Process:
         #: handlers that are to run on its stack before it goes on
         self.signals: deque[Callable[[], None]] = deque()
         self.greenlet = greenlet(lambda: self._run(function))
+        #: the greenlet that it last waited in: its own, or one that it has started (SQLAlchemy's asyncio has such)
+        self.stands_in = self.greenlet
 
     def __repr__(self) -> str:
         return f"<Process {self.name!r}>"
@@ -163,6 +165,11 @@ class Process:
         """Whether it waits, and the clock alone will end that."""
         return self.wait is not None and self.wait.timeout is not None
 
+    @property
+    def stacks(self) -> list[greenlet]:
+        """The greenlets in which it stands, the innermost first; none before it has begun and when it has ended."""
+        return [one for one in dict.fromkeys((self.stands_in, self.greenlet)) if one]
+
     def abandon(self) -> None:
         """Make sure that no line of this process ever runs again, ``finally`` blocks included.
 
@@ -172,8 +179,8 @@ class Process:
         if self.gone:
             return
         self.gone = True
-        if self.greenlet:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.greenlet))
+        for one in self.stacks:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
         if self.wait is not None:
             self.wait.cancel()
         self.wait = None
@@ -185,10 +192,7 @@ def free(processes: Iterable[Process]) -> None:
     Who stands in the handler of a signal stays: it may be in a callback of a weak reference or a ``__del__``, out of
     which no exception comes, and would go on.
     """
-    killed = []
-    for process in processes:
-        if process.greenlet and not process.anywhere:
-            killed.append(process.greenlet)
+    killed = [one for process in processes if not process.anywhere for one in process.stacks]
     stay = free_stacks(killed)
     for one in killed:
         if one not in stay:

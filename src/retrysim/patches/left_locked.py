@@ -29,7 +29,7 @@ _OF_STAND_INS = {member.__code__ for member in vars(Lock).values() if type(membe
 def release_what_is_left_locked(processes: Sequence[Process]) -> None:
     """Release the interpreter's own locks that these processes, which never run again, hold."""
     for process in processes:
-        for frame in outwards(process.greenlet.gr_frame if process.greenlet else None):
+        for frame in [frame for stack in process.stacks for frame in outwards(stack.gr_frame)]:
             for lock in (*_inside(frame), *(_half_taken(frame) if process.anywhere else ())):
                 with suppress(RuntimeError):  # the body has released it itself
                     lock.release()

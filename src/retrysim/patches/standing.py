@@ -16,7 +16,7 @@ def standing_of(process: Process) -> list[str]:
     if process.elsewhere is not None and (lines := process.elsewhere()) is not None:
         return lines
     assert process.wait is not None
-    frames = outwards(process.greenlet.gr_frame)
+    frames = outwards(process.stands_in.gr_frame)
     called = library_call_in(frames)
     awaited = process.wait.condition.name + (f", in {called}" if called else "")
     return [*standing_at(process, frames[0], awaited), *(f"  {awaits}" for awaits in _awaits(process))]
