@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from retrysim.celery import imports
+from retrysim.cli.apps_here import apps_in
 
 APP = """
 import logging, os
@@ -145,3 +146,26 @@ def test_a_task_that_is_made_in_a_function_is_got_from_its_app(retrysim, shop):
 
     assert "\nfrom first_tasks import app\n" in test
     assert '        app.tasks["first.inner"].delay(number=1)\n' in test
+
+
+FLASK = """
+from celery import Celery
+from flask_app import create_app
+
+celery_app = create_app().extensions["celery"]
+"""
+
+
+def test_an_app_that_a_factory_made_is_found_where_no_module_makes_one(tmp_path):
+    (tmp_path / "flask_app.py").write_text("def create_app():\n    celery = Celery('shop')\n")
+    (tmp_path / "make_celery.py").write_text(FLASK)
+    assert apps_in(tmp_path) == ["make_celery:celery_app"]
+
+    (tmp_path / "worker.py").write_text("app = Celery('shop')\n")
+    assert apps_in(tmp_path) == ["worker:app"]
+
+
+def test_all_apps_of_a_module_are_found_in_their_order(tmp_path):
+    (tmp_path / "two.py").write_text("second = Celery('a')\nfirst: Celery = celery.Celery('b')\n")
+
+    assert apps_in(tmp_path) == ["two:second", "two:first"]

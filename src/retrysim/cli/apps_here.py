@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from retrysim.errors import AppError, InputError
 
 _SKIPPED = {"tests", "test", "node_modules", "build", "dist", "docs", "scenarios", "examples"}
 _MAKES_AN_APP = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:celery\.)?Celery\(", re.MULTILINE)
+#: What a factory makes, and how Flask's documentation keeps it: ``celery_app = flask_app.extensions["celery"]``.
+_GETS_AN_APP = re.compile(r"^(celery|celery_app)\s*(?::[^=\n]+)?=\s*[\w.]+[(\[]", re.MULTILINE)
 
 
 def app_here(folder: Path, command: str) -> tuple[str, list[str]]:
@@ -23,8 +25,9 @@ def app_here(folder: Path, command: str) -> tuple[str, list[str]]:
 
 
 def apps_in(folder: Path) -> list[str]:
-    """All of them, the most likely one first."""
-    return sorted(_apps(folder), key=lambda name: ("celery" not in name, name.count("."), name))
+    """All of them, the most likely one first; where none is made outside of a function, those that a factory made."""
+    texts = dict(_modules(folder))
+    return _named(texts, _MAKES_AN_APP) or _named(texts, _GETS_AN_APP)
 
 
 @contextmanager
@@ -41,12 +44,19 @@ def naming_apps_here(folder: Path, name: str) -> Iterator[None]:
         raise AppError(f"{error}\n  Found here: {', '.join(here)}") from None
 
 
-def _apps(folder: Path) -> Iterator[str]:
+def _named(texts: Mapping[str, str], pattern: re.Pattern[str]) -> list[str]:
+    """What the pattern finds in each module, those of a module in their order."""
+    found = [[f"{module}:{name}" for name in dict.fromkeys(pattern.findall(text))] for module, text in texts.items()]
+    likely = sorted(filter(None, found), key=lambda names: ("celery" not in names[0], names[0].count("."), names[0]))
+    return [name for names in likely for name in names]
+
+
+def _modules(folder: Path) -> Iterator[tuple[str, str]]:
+    """The names and texts of the modules in a folder."""
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
         if any(part.startswith(".") or part in _SKIPPED for part in parts) or "site-packages" in parts:
             continue
-        match = _MAKES_AN_APP.search(path.read_text(encoding="utf-8", errors="replace"))
-        if match:
-            parts = parts[1:] if parts[0] == "src" else parts
-            yield f"{'.'.join(part for part in parts if part != '__init__')}:{match[1]}"
+        parts = parts[1:] if parts[0] == "src" else parts
+        name = ".".join(part for part in parts if part != "__init__")
+        yield name, path.read_text(encoding="utf-8", errors="replace")
