@@ -171,6 +171,7 @@ def test_what_a_module_keeps_of_a_simulation_starts_new_threads(app):
     assert not Module.thread.is_alive()
     assert not Module.letters.not_empty._waiters
     assert _executed() is None
+    Module.executor.shutdown()
 
 
 def test_a_raw_thread_in_a_task_is_a_named_error(sim, submit):
