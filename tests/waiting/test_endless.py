@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -48,6 +49,15 @@ def looks_often(monkeypatch):
 
 
 @pytest.fixture
+def pipe():
+    """The end of a pipe into which nobody writes."""
+    reading, writing = os.pipe()
+    yield reading
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.fixture
 def computes(app):
     @app.task(name="computes", shared=False)
     def computes():
@@ -63,6 +73,21 @@ def test_a_task_that_computes_for_ever_is_named(app, computes):
     assert first == (
         "task computes[12345678] has computed for 0.2 s of real time without waiting, and virtual time stands still "
         "meanwhile"
+    )
+    assert at.startswith("  at test_endless.py:")
+    assert remedy == more("real_seconds")
+
+
+def test_a_task_that_waits_for_a_pipe_is_named(app, pipe):
+    @app.task(name="reads", shared=False)
+    def reads():
+        os.read(pipe, 1)
+
+    first, at, remedy = error_of(app, reads, limits=Limits(real_seconds=0.02), task_id="12345678")
+
+    assert first == (
+        "task reads[12345678] waits for 0.2 s of real time, for a file, a pipe or a socket, and virtual time stands "
+        "still meanwhile"
     )
     assert at.startswith("  at test_endless.py:")
     assert remedy == more("real_seconds")

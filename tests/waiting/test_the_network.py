@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import syslog
 import threading
 import urllib.request
 from functools import partial
@@ -49,6 +50,7 @@ LEAVES = {
     "connect_kept": (lambda: CAPTURED[0](socket.socket(), ("192.0.2.7", 53)), "192.0.2.7:53"),
     "connect_6": (lambda: socket.socket(socket.AF_INET6).connect(("2001:db8::7", 53)), "2001:db8::7:53"),
     "connect_unix": (lambda: socket.socket(socket.AF_UNIX).connect("/run/db.sock"), "/run/db.sock"),
+    "syslog": (lambda: syslog.syslog("x"), "/dev/log"),
     "create_connection": (lambda: socket.create_connection(("db.invalid", 53)), "db.invalid:53"),
     "getaddrinfo_kept": (lambda: CAPTURED[1]("db.invalid", 53), "db.invalid:53"),
     "gethostbyname": (lambda: socket.gethostbyname("db.invalid"), "db.invalid"),

@@ -79,13 +79,17 @@ class Computing:
         if process is not None and process.time_limit_s is not None and environment.current is process:
             environment.wait(Condition("the end of what it computes"))
             return
-        limit = environment.limits.real_seconds
         environment.give_up(
             Runaway(
-                f"{_name(process)} has computed for {limit:g} s of real time without waiting, and virtual time stands "
+                f"{_name(process)} {self._what(environment.limits.real_seconds)}, and virtual time stands "
                 f"still meanwhile\n  at {site_in(frames)}\n" + HOW_TO_RAISE.format(name="real_seconds")
             )
         )
+
+    def _what(self, limit_s: float) -> str:
+        if 0 < self._processor_s() < self._began_s + limit_s:
+            return f"waits for {limit_s * _IDLE_FACTOR:g} s of real time, for a file, a pipe or a socket"
+        return f"has computed for {limit_s:g} s of real time without waiting"
 
 
 def _name(process: Process | None) -> str:

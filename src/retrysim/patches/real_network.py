@@ -47,6 +47,7 @@ def guard_the_network(stand_ins: StandIns, reality: Reality) -> None:
             "socket.getaddrinfo": guard.looks_up,
             "socket.gethostbyname": guard.looks_up,
             "socket.gethostbyaddr": guard.looks_up_address,
+            "syslog.syslog": guard.logs,
             "socket.getnameinfo": lambda sockaddr: guard.looks_up_address(sockaddr[0]),
         },
     )
@@ -107,6 +108,10 @@ class _Guard:
     def looks_up_address(self, host: Any) -> None:
         if self._reality.inside:
             self.check_host(host, None)
+
+    def logs(self, *_message: Any) -> None:
+        if self._reality.inside:
+            self.check_host("/dev/log", None)
 
     def check_host(self, host: Any, port: Any, does: str = "opens") -> None:
         """Raise ``UnservedHost`` for a host that is not allowed."""
