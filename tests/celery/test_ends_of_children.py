@@ -49,7 +49,18 @@ def app():
     def greedy():
         raise MemoryError("none left")
 
+    @app.task(name="unloadable", shared=False, acks_late=True)
+    def unloadable():
+        raise Unloadable("one", "two")
+
     return app
+
+
+class Unloadable(BaseException):
+    """It is pickled with one argument, and takes two."""
+
+    def __init__(self, first, _second):
+        super().__init__(first)
 
 
 @pytest.fixture(params=["redis", "memory"])
@@ -144,10 +155,25 @@ def test_a_lock_is_free_after_its_holder_was_terminated(app):
         assert app.backend.client.exists("one") == 0
 
 
-def test_a_task_without_memory_takes_its_worker_along(app):
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize(("task", "error"), [("greedy", "MemoryError"), ("unloadable", "TypeError")])
+def test_what_the_parent_cannot_take_from_a_child_ends_the_worker(app, task, error, isolated, caplog):
+    """A task that had no memory left, and an exception that Celery leaves alone and pickle cannot load."""
     with Simulation(broker="redis") as sim:
-        sim.start_worker(app)
-        app.tasks["greedy"].delay()
+        sim.start_worker(app, isolated=isolated)
+        app.tasks[task].delay()
         sim.run()
 
         assert [event.how for event in sim.trace if isinstance(event, WorkerStopped)] == ["died"]
+        assert [m for m in caplog.messages if m.startswith(f"Unrecoverable error: {error}")]
+
+
+@pytest.mark.parametrize("task", ["greedy", "unloadable"])
+def test_without_an_event_loop_the_thread_that_reads_results_ends_the_worker(app, task, caplog):
+    with Simulation(broker="memory") as sim:
+        sim.start_worker(app)
+        app.tasks[task].delay()
+        sim.run()
+
+        assert [event.how for event in sim.trace if isinstance(event, WorkerStopped)] == ["died"]
+        assert [m for m in caplog.messages if m.startswith("Thread 'ResultHandler' crashed: ")]

@@ -135,7 +135,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
         """A result arrives at once: billiard's blocking pool reads them in a thread of its own."""
         try:
             tell_result()
-        except MemoryError as error:  # billiard.pool.PoolThread.run
+        except Exception as error:  # billiard.pool.PoolThread.run
             logger.error("Thread 'ResultHandler' crashed: %r", error, exc_info=True)
             assert slot.host.parent is not None
             slot.host.parent.end(1)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import pickle
-from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
 from billiard.pool import MaybeEncodingError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unloadable:
+    """A result that the parent cannot load: the error of the attempt ends it."""
+
+    error: Exception
+
+
 def sendable(succeeded: bool, value: Any) -> tuple[bool, Any]:
-    """The result, or what billiard makes of one that cannot be pickled."""
+    """The result that a real process can send, which the parent loads."""
+    received = as_received(succeeded, value)
+    if isinstance(received[1], Unloadable):
+        return received
     try:
         pickle.dumps(value)
     except Exception as error:
@@ -34,8 +44,10 @@ def as_received(succeeded: bool, value: Any) -> tuple[bool, Any]:
     except Exception as error:
         return as_received(False, _not_encoded(error, value))
     received = copy(info)
-    with suppress(Exception):  # a real worker ends if it cannot load one
+    try:
         received.exception = pickle.loads(pickled)
+    except Exception as error:
+        return False, Unloadable(error=error)
     return succeeded, received if value is info else (value[0], received, *value[2:])
 
 

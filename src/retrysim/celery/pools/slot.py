@@ -17,7 +17,7 @@ from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.concurrency.base import logger
 
-from retrysim.celery.pools.results import as_received
+from retrysim.celery.pools.results import Unloadable, as_received
 from retrysim.celery.shared_memory import SharedMemory
 from retrysim.celery.signals import ChildSignals
 from retrysim.clock import grid_ns
@@ -336,7 +336,10 @@ def tell(whom: Callable[..., Any] | None, *what: Any, **more: Any) -> None:
     """Call back as billiard's ``ApplyResult`` does: what the callback raises is logged, and the pool goes on.
 
     A task that had no memory left ends the worker: Celery raises its ``MemoryError`` again, and billiard lets it pass.
+    So does a result that cannot be loaded, which calls nobody back.
     """
+    if what and isinstance(what[0], Unloadable):
+        raise what[0].error
     try:
         if whom is not None:
             whom(*what, **more)
