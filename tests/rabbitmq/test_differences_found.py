@@ -238,6 +238,38 @@ def test_quorum_queue_may_be_told_of_channels_that_end_together_one_after_the_ot
     assert message.headers["x-delivery-count"] == (1 if beside else 2)
 
 
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+@pytest.mark.parametrize(
+    ("settle", "classic"),
+    [
+        (lambda channel: channel.basic_ack(4, multiple=True), "4567"),
+        (lambda channel: channel.send_method((60, 120), "Lbb", (4, True, False)), "4567"),  # basic.nack
+        (lambda channel: channel.send_method((60, 120), "Lbb", (4, True, True)), "2301"),
+        (lambda channel: channel.basic_recover(requeue=True), "2301"),
+    ],
+    ids=["ack", "nack", "requeue", "recover"],
+)
+def test_of_what_is_settled_at_once_one_consumers_part_comes_before_anothers(kind, settle, classic):
+    connection = World("3.10").connect()
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True, auto_delete=False, arguments={"x-queue-type": kind})
+    channel.basic_qos(0, 2, False)
+    for body in "0123456789":
+        channel.basic_publish(amqp.Message(body), routing_key="q")
+    got = []
+    for tag in "ba":
+        channel.basic_consume("q", consumer_tag=tag, callback=lambda message, tag=tag: got.append(message.body + tag))
+    drain(connection)
+    assert got == ["0b", "1b", "2a", "3a"]
+    got.clear()
+
+    settle(channel)
+    drain(connection)
+
+    bodies = classic if kind == "classic" else "4567"
+    assert got == [body + tag for body, tag in zip(bodies, "aabb", strict=True)]
+
+
 def test_qos_without_global_ends_the_limit_of_the_channel():
     connection = World("3.10").connect()
     channel = connection.channel()

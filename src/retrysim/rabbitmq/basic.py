@@ -120,25 +120,25 @@ def _reject(channel: Channel, *, delivery_tag: int, requeue: bool) -> None:
     channel.publisher.settle(deliveries, _return if requeue else _refuse)
 
 
-def acknowledge(channel: Channel, _deliveries: list[Delivery]) -> None:
+def acknowledge(channel: Channel, deliveries: list[Delivery]) -> None:
     """The messages are done with."""
-    channel.resume()
+    for _ in channel.by_consumer(deliveries):
+        pass
 
 
-def _return(channel: Channel, deliveries: list[Delivery]) -> None:
-    channel.put_back(deliveries, counts=True)
-    channel.resume()
+def _return(channel: Channel, deliveries: list[Delivery], *, counts: bool = True) -> None:
+    for queue, entries in channel.by_consumer(deliveries):
+        queue.put_back(entries, counts=counts, requeued=True)
 
 
 def _return_by_nack(channel: Channel, deliveries: list[Delivery]) -> None:
-    channel.put_back(deliveries, counts=channel.server.version.nack_counts)
-    channel.resume()
+    _return(channel, deliveries, counts=channel.server.version.nack_counts)
 
 
 def _refuse(channel: Channel, deliveries: list[Delivery], *, counts: bool = True) -> None:
-    for delivery in deliveries:
-        delivery.queue.reject(delivery.entry, counts=counts)
-    channel.resume()
+    for queue, entries in channel.by_consumer(deliveries):
+        for entry in entries:
+            queue.reject(entry, counts=counts)
 
 
 def _refuse_by_nack(channel: Channel, deliveries: list[Delivery]) -> None:

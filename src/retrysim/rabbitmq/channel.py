@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from retrysim.durations import MINUTE
@@ -161,50 +162,56 @@ class Channel:
             self.unacked[self._tags] = Delivery(
                 tag=self._tags, entry=entry, queue=queue, consumer=consumer, at_ns=at_ns
             )
-            self._count(queue, consumer, 1)
+            _count(queue, consumer, 1)
+            if consumer is not None and not queue.is_quorum:  # whose deliveries nobody asks the limiter for
+                self._volume += 1
             self._watch_timeout()
         return self._tags
 
     def settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
-        """Take deliveries off the list, oldest first. Raises ``Refusal`` (406) for a tag that is not on it."""
+        """Take deliveries off the list, oldest first, for ``by_consumer``.
+
+        Raises ``Refusal`` (406) for a tag that is not on it.
+        """
         if tag not in self.unacked and not (multiple and tag == 0):
             raise Refusal(406, f"unknown delivery tag {tag}")
         tags = sorted(known for known in self.unacked if tag == 0 or known <= tag) if multiple else [tag]
-        return [self._take_off(one) for one in tags]
+        return [self.unacked.pop(one) for one in tags]
 
     def restore(self, deliveries: list[Delivery]) -> None:
         """Put deliveries back on the list: their acknowledgement was rolled back."""
         for delivery in deliveries:
             self.unacked[delivery.tag] = delivery
-            self._count(delivery.queue, delivery.consumer, 1)
 
-    def _take_off(self, tag: int) -> Delivery:
-        delivery = self.unacked.pop(tag)
-        self._count(delivery.queue, delivery.consumer, -1)
-        return delivery
+    def by_consumer(self, deliveries: list[Delivery]) -> Iterator[tuple[Queue, list[Entry]]]:
+        """What was settled: a queue is notified of one consumer's after the other's, and may deliver in between.
 
-    def _count(self, queue: Queue, consumer: Consumer | None, change: int) -> None:
-        queue.messages_unacknowledged += change
-        if consumer is None:
-            queue.fetched += change
-        else:
-            consumer.unacked += change
-            if change < 0 or not queue.is_quorum:  # whose deliveries nobody asked the limiter for
-                self._volume = max(0, self._volume + change)
+        Last, the limiter of the channel is notified of all (``rabbit_channel``).
+        """
+        groups: dict[tuple[str, bytes], list[Delivery]] = {}
+        for delivery in deliveries:
+            groups.setdefault((delivery.queue.name, _tag_of(delivery)), []).append(delivery)
+        for _, group in sorted(groups.items(), key=itemgetter(0)):
+            queue = group[0].queue
+            for delivery in group:
+                _count(queue, delivery.consumer, -1)
+            queue.consumers.resume()
+            yield queue, [delivery.entry for delivery in group]
+            queue.resume()
+        self._volume = max(0, self._volume - sum(delivery.consumer is not None for delivery in deliveries))
+        self.resume()
 
     def resume(self) -> None:
         """Some credit is free: let the queues of its consumers look."""
         for queue in dict.fromkeys(consumer.queue for consumer in self.consumers.values()):
             queue.resume()
 
-    def put_back(self, deliveries: list[Delivery], *, counts: bool, requeued: bool = True) -> None:
-        """Return deliveries to their queues; ``requeued``: because the client said so."""
-        by_queue: dict[Queue, list[Entry]] = {}
-        for delivery in deliveries:
-            by_queue.setdefault(delivery.queue, []).append(delivery.entry)
-        for queue, entries in by_queue.items():
-            queue.consumers.resume()
-            queue.put_back(entries, counts=counts, requeued=requeued)
+    def _take_off(self, tag: int) -> Delivery:
+        delivery = self.unacked.pop(tag)
+        _count(delivery.queue, delivery.consumer, -1)
+        if delivery.consumer is not None:
+            self._volume = max(0, self._volume - 1)
+        return delivery
 
     # -- consumers -----------------------------------------------------------------------------------------------------
 
@@ -304,7 +311,19 @@ class Channel:
         consumer = delivery.consumer
         if self.server.version.returns_by_subscription:
             return (True, 0) if consumer is None else (False, consumer.number)
-        return b"" if consumer is None else consumer.encoded_tag
+        return _tag_of(delivery)
+
+
+def _tag_of(delivery: Delivery) -> bytes:
+    return b"" if delivery.consumer is None else delivery.consumer.encoded_tag
+
+
+def _count(queue: Queue, consumer: Consumer | None, change: int) -> None:
+    queue.messages_unacknowledged += change
+    if consumer is None:
+        queue.fetched += change
+    else:
+        consumer.unacked += change
 
 
 def release(channels: list[Channel], told: list[Queue] | None = None) -> None:
@@ -321,8 +340,9 @@ def release(channels: list[Channel], told: list[Queue] | None = None) -> None:
     server = channels[0].server
     for queue, gone in server.order_of_ends(channels, list(dict.fromkeys(queues))):
         left = [(channel, *channel.leave(queue)) for channel in gone]
-        for channel, _, deliveries in left:
-            channel.put_back(deliveries, counts=True, requeued=False)
+        for _, _, deliveries in left:
+            queue.consumers.resume()
+            queue.put_back([delivery.entry for delivery in deliveries], counts=True, requeued=False)
         for consumer in (consumer for _, consumers, _ in left for consumer in consumers):
             if not consumer.queue.deleted:
                 consumer.queue.consumer_left()
