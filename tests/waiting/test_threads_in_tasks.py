@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.pool import ThreadPool
 
 import pytest
 from celery import Celery
@@ -67,6 +68,19 @@ def test_an_executor_works_in_virtual_time(sim, submit, make):
         return done, list(executor.map(lambda n: time.sleep(n) or now(), [1, 1, 1])), now()
 
     assert submit(executes).get() == [[[1, 1.0], [2, 3.0], [4, 4.0]], [5.0, 5.0, 6.0], 6.0]
+
+
+def test_a_thread_pool_of_multiprocessing_works_in_virtual_time(sim, submit):
+    def works():
+        with ThreadPool(3) as pool:
+            mapped = pool.map(lambda secs: time.sleep(secs) or secs, [1, 2, 3, 4])
+        pool = ThreadPool(2)
+        drawn = pool.imap_unordered(lambda secs: time.sleep(secs) or secs, [3, 1, 1])
+        pool.close()
+        pool.join()
+        return mapped, list(drawn), now()
+
+    assert submit(works).get() == [[1, 2, 3, 4], [1, 1, 3], 8.0]
 
 
 def test_an_error_in_a_thread_is_reported_and_the_task_goes_on(sim, submit, monkeypatch):

@@ -27,6 +27,7 @@ from retrysim.patches.reality import Reality
 from retrysim.patches.selects import virtual_selects
 from retrysim.patches.signals import signals_of_simulated_processes
 from retrysim.patches.stand_ins import StandIns
+from retrysim.patches.thread_pools import virtual_thread_pools
 from retrysim.patches.thread_state import own_thread_state
 from retrysim.patches.threads import VirtualThreads
 from retrysim.patches.waits import virtual_condition_waits
@@ -47,6 +48,7 @@ def virtual_threading(environment: Environment, reality: Reality) -> Iterator[No
             undo.then(reality.locks.end)
             environment.listeners.add(undo, over=release_what_is_left_locked)
             threads.connect(stand_ins)
+            virtual_thread_pools(undo, environment)
             virtual_condition_waits(undo, environment, threads.starting)
             virtual_selects(stand_ins, environment, reality)
             virtual_event_loops(undo, environment, reality)
