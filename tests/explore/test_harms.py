@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.explore.conftest import items
 
+from retrysim.durations import MINUTE
 from retrysim.exploring.found import scenario_values
 from retrysim.exploring.outcome import Harm, harms_of
 from retrysim.exploring.subject import subject_of
@@ -90,3 +91,15 @@ def test_a_task_that_is_not_sent_because_of_its_sender_is_no_harm_of_its_own(end
     ended = TrialResult(tasks={"sender": replace(base.tasks["sender"], **end)})
 
     assert [(harm.task, harm.worst, harm.follows) for harm in harms_of(ended, base)] == harms
+
+
+@pytest.mark.parametrize(("sent_min", "settled_min", "follows"), [(30, 31, True), (0, 31, False), (30, 50, False)])
+def test_a_task_that_is_late_because_it_was_sent_later_is_no_finding_of_its_own(sent_min, settled_min, follows):
+    facts = TaskFacts(
+        name="shop.merge", state="SUCCESS", sent_ns=0, settled_ns=1 * MINUTE, successes=1, attempts=1, effects={}, silent=True
+    )  # fmt: skip
+    late = replace(facts, sent_ns=sent_min * MINUTE, settled_ns=settled_min * MINUTE)
+
+    (harm,) = harms_of(TrialResult(tasks={"merge#1": late}), TrialResult(tasks={"merge#1": facts}))
+
+    assert (harm.worst, harm.late_ns, harm.follows) == ("late", (settled_min - 1) * MINUTE, follows)

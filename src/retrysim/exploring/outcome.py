@@ -17,6 +17,8 @@ LATE_NS = 5 * MINUTE
 #: How the reason begins why a task is lost that nobody sent.
 NEVER_SENT = "it was never sent"
 _NOT_ENDED = "has not ended"
+#: The reason of a task that took no longer than without the fault.
+_SENT_LATER = "it was sent later"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,8 @@ class Harm:
 
     @property
     def follows(self) -> bool:
-        """Whether it only follows from the end of another task, which is a harm of its own."""
-        return self.detail.startswith(f"{NEVER_SENT}, for ")
+        """Whether it only follows from what happened to whoever sends the task."""
+        return self.detail.startswith(f"{NEVER_SENT}, for ") or self.detail == _SENT_LATER
 
     @property
     def badness(self) -> tuple[int, int]:
@@ -164,7 +166,10 @@ def _late(label: str, facts: TaskFacts, before: TaskFacts | None, lasts_ns: int)
     if before is None or before.settled_ns is None or facts.settled_ns is None:
         return None
     late_ns = facts.settled_ns - before.settled_ns
-    return Harm(label=label, task=facts.name, worst="late", late_ns=late_ns) if late_ns > LATE_NS + lasts_ns else None
+    if late_ns <= LATE_NS + lasts_ns:
+        return None
+    detail = "" if late_ns - (facts.sent_ns - before.sent_ns) > LATE_NS else _SENT_LATER
+    return Harm(label=label, task=facts.name, worst="late", late_ns=late_ns, detail=detail)
 
 
 def _broken(result: TrialResult) -> Iterator[Harm]:
