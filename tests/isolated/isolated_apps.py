@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import warnings
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from celery import Celery
@@ -125,6 +126,12 @@ def work_in_threads():
     for thread in threads:
         thread.join()
     return done
+
+
+@app.task
+def work_in_daemons():
+    with ThreadPool(2) as pool:  # whose threads are all daemons
+        return pool.map(lambda seconds: time.sleep(seconds) or seconds, [3, 1, 2])
 
 
 @app.task

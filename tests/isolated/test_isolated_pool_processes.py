@@ -25,6 +25,7 @@ from isolated_apps import (
     speak,
     try_again,
     who,
+    work_in_daemons,
     work_in_threads,
 )
 
@@ -108,6 +109,12 @@ def test_a_retry_of_a_child_waits_in_virtual_time():
 def test_threads_of_a_child_wait_in_virtual_time():
     [done], _, elapsed = played(work_in_threads)
     assert done == [1, 2, 3]
+    assert elapsed == timedelta(seconds=3)
+
+
+def test_a_task_waits_for_its_daemon_threads():
+    [done], _, elapsed = played(work_in_daemons)
+    assert done == [3, 1, 2]
     assert elapsed == timedelta(seconds=3)
 
 

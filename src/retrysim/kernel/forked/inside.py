@@ -165,10 +165,14 @@ class ForkedEnvironment(Environment):
         if due_ns is not None and due_ns <= self.clock.ns:
             schedule.pop()()
             return
+        kept_until_ns = schedule.next_foreground_ns() if schedule.foreground else None
+        if kept_until_ns is None and due_ns is not None and self._waits_for_a_daemon():
+            kept_until_ns = due_ns
+            self._daemon_steps += 1
         keys = tuple(key for key, condition in self.shared.items() if condition.is_waited_for)
         waits = self.main.wait
         name = "a task" if waits is None else waits.condition.name
-        self.link.wait(due_ns, schedule.next_foreground_ns() if schedule.foreground else None, keys, name)
+        self.link.wait(due_ns, kept_until_ns, keys, name)
 
     def _yield_now(self) -> None:
         self.link.call("kernel", "yield_now")
