@@ -67,3 +67,8 @@ def make_broker(kind: BrokerKind, network: Network, rules: Rules, conditions: Re
     from retrysim.celery.rabbitmq import RabbitMQBroker
 
     return RabbitMQBroker(network, rules, conditions, kind if isinstance(kind, RabbitMQ) else RabbitMQ())
+
+
+def results_in_redis(app: Any) -> bool:
+    """Whether an app's own result backend is Celery's for Redis. Whoever does not use that does not import it."""
+    return any(kind.__module__ == "celery.backends.redis" for kind in type(app.backend).__mro__)

@@ -204,7 +204,7 @@ class ScenarioSpec(Block):
         default=False,
         description=(
             "Whether the simulated Redis, the broker's own if that is one, answers the app's own clients of redis-py "
-            "(locks, caches), too, and keeps its Redis results on every broker. Default: false."
+            "(locks, caches), too, and on memory keeps its Redis results. Default: false."
         ),
     )
     database: IfGiven[Database] = Field(

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from retrysim.celery.beat import Beat
-from retrysim.celery.brokers import BrokerKind, kind_of_broker, make_broker
+from retrysim.celery.brokers import BrokerKind, kind_of_broker, make_broker, results_in_redis
 from retrysim.celery.conf_layer import lay_over
 from retrysim.celery.controller import write_settings
 from retrysim.celery.eager import EagerRunner
@@ -265,8 +265,14 @@ class Crew:
             learn_settings(self._trace.redact, app)
 
     def _results_of(self, app: Any) -> Callable[[], Any] | None:
-        """Makes the app's own result backend, if there is one here: tables, the broker, or the Redis that is served."""
+        """Makes the app's own result backend, if there is one here: tables, the broker, or a Redis.
+
+        Next to the memory transport, which is for who wants speed, something simpler stands in for a Redis.
+        """
         own = own_results(app, self._environment, self._conditions) or self.broker.results(app)
+        if own is None and self._redis is None and self.broker.kind == "rabbitmq" and results_in_redis(app):
+            self._redis = make_broker("redis", self._network, self._rules, self._conditions)
+            self._redis.serve(self._undo)
         return own or (None if self._redis is None else self._redis.results(app))
 
     @contextmanager

@@ -96,7 +96,7 @@ class Simulation(RunView):
     ``seed`` decides every random draw and every task id; ``start`` is the first instant (an aware ``datetime`` or an
     ISO text with a zone); ``broker`` is the kind that is simulated, ``"memory"`` or ``"redis"`` (by default that of the
     first app's own URL); with ``redis`` the simulated Redis, the broker's own if that is one, answers every client of
-    redis-py (locks, caches), whatever host it names, and keeps Redis results on every broker; ``allow`` lists hosts
+    redis-py (locks, caches), whatever host it names, and on memory keeps Redis results; ``allow`` lists hosts
     that tasks may really call (``"localhost:5432"``), and unless it is ``strict`` they may call any; ``limits`` say
     when a run is a runaway.
 

@@ -76,12 +76,16 @@ class RedisBroker:
         self.environment.listeners.add(undo, died=self._drop)
         undo.then(self._close)
 
-    def serve_every_client(self, undo: UndoStack) -> None:
-        """Answer every client of redis-py in this process, whatever host it names, until ``undo`` is unwound."""
+    def serve(self, undo: UndoStack) -> None:
+        """Keep results, and be no broker, until ``undo`` is unwound."""
         undo.then(self.server.end)
         expire_when_due(undo)
-        serve_every_client(undo, self.environment, self.connection_class)
         _forget_the_first_lock(undo)
+
+    def serve_every_client(self, undo: UndoStack) -> None:
+        """Answer every client of redis-py in this process, whatever host it names, until ``undo`` is unwound."""
+        self.serve(undo)
+        serve_every_client(undo, self.environment, self.connection_class)
 
     # -- an app's settings ---------------------------------------------------------------------------------------------
 
