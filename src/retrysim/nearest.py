@@ -23,3 +23,10 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` when one of the candidates is close, else nothing."""
     close = nearest(word, candidates)
     return f"; did you mean {close!r}?" if close else ""
+
+
+def task_meant(name: str, tasks: Iterable[str]) -> str:
+    """As ``did_you_mean``, of tasks by their whole names and the ends of them; else which tasks there are."""
+    known = sorted(tasks)
+    there_are = f" (it has {', '.join(known)})" if known else ""
+    return did_you_mean(name, [*known, *(task.rpartition(".")[2] for task in known)]) or there_are

@@ -20,7 +20,7 @@ from retrysim.clock import GRID_NS, to_datetime
 from retrysim.errors import AppError, FakeError, InputError, RetrysimError
 from retrysim.fakes.catalogue import make_fake
 from retrysim.fakes.fake import Fake
-from retrysim.nearest import did_you_mean
+from retrysim.nearest import task_meant
 from retrysim.outside import nothing_real
 from retrysim.project import Project
 from retrysim.scenarios import PointInTime, ScenarioItem, Submission
@@ -169,13 +169,11 @@ def find_task(item: ScenarioItem, app: Any, index: int) -> Any:
     ending = [task for task in ending if task.startswith(f"{module}.")] or ending
     if len(ending) == 1:
         return app.tasks[ending[0]]
-    own = sorted(task for task in app.tasks if not task.startswith("celery."))
+    own = [task for task in app.tasks if not task.startswith("celery.")]
     path = ("submit", index, "task")
     if ending:
         raise item.scenario.error(path, f"{name!r} is not clear: {' or '.join(sorted(ending))}?")
-    hint = did_you_mean(name, [*own, *(task.rpartition(".")[2] for task in own)])
-    known = f" (it has {', '.join(own)})" if own and not hint else ""
-    raise item.scenario.error(path, f"the app {item.scenario.spec.app!r} has no task {name!r}{hint or known}")
+    raise item.scenario.error(path, f"the app {item.scenario.spec.app!r} has no task {name!r}{task_meant(name, own)}")
 
 
 def _options(submission: Submission, ahead_ns: int) -> dict[str, Any]:

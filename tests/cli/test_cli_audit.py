@@ -182,11 +182,21 @@ def test_a_wrong_threshold_exits_2(retrysim, shop, threshold, message):
     assert (ended.code, ended.err) == (2, message + "\n")
 
 
-def test_an_unknown_task_exits_2(retrysim, shop):
-    ended = retrysim("audit", "shop_tasks", "--task", "push_ordre")
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        ("push_ordre", "; did you mean 'push_order'?"),
+        (
+            "nope",
+            f" (it has {', '.join(f'shop_tasks.{name}' for name in ('clean', 'push_order', 'send_mail', 'sync_stock'))})",
+        ),
+    ],
+)
+def test_an_unknown_task_exits_2(retrysim, shop, named, meant):
+    ended = retrysim("audit", "shop_tasks", "--task", named)
 
     assert ended.code == 2
-    assert ended.err.endswith("the app 'shop_tasks' has no task 'push_ordre'; did you mean 'push_order'?\n")
+    assert ended.err.endswith(f"the app 'shop_tasks' has no task {named!r}{meant}\n")
 
 
 def test_an_app_without_tasks_exits_2(retrysim, tmp_path, monkeypatch):

@@ -408,6 +408,16 @@ def test_a_missing_file_in_a_missing_folder_is_an_error_too(tmp_path):
     assert str(caught.value) == f"{missing}:1:1: no such file"
 
 
+def test_a_link_to_nothing_is_named_as_one(tmp_path):
+    link = tmp_path / "a.scenario.yaml"
+    link.symlink_to("moved.scenario.yaml")
+
+    with pytest.raises(ScenarioError) as caught:
+        load(link)
+
+    assert str(caught.value) == f"{link}:1:1: is a link to moved.scenario.yaml, which does not exist"
+
+
 def test_a_folder_is_told_to_name_its_files(tmp_path):
     with pytest.raises(ScenarioError) as caught:
         load(tmp_path)

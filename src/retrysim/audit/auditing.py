@@ -24,7 +24,7 @@ from retrysim.celery.brokers import BrokerKind, known_kind
 from retrysim.celery.imports import import_audited
 from retrysim.errors import AppError
 from retrysim.machine import cores
-from retrysim.nearest import did_you_mean
+from retrysim.nearest import task_meant
 from retrysim.rabbitmq import RabbitMQ
 from retrysim.trace import is_named
 
@@ -77,8 +77,7 @@ def _chosen(app: Any, named: str, wanted: Sequence[str]) -> list[str]:
         raise AppError(f"the app {named!r} has no tasks: expected some besides Celery's own; is a module not imported?")
     for want in wanted:
         if not any(is_named(name, want) for name in own):
-            hint = did_you_mean(want, [*own, *(name.rpartition(".")[2] for name in own)])
-            raise AppError(f"the app {named!r} has no task {want!r}{hint}")
+            raise AppError(f"the app {named!r} has no task {want!r}{task_meant(want, own)}")
     return [name for name in own if not wanted or any(is_named(name, want) for want in wanted)]
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from retrysim.cli.apps_here import app_here, naming_apps_here
 from retrysim.errors import AppError, InputError
-from retrysim.nearest import did_you_mean
+from retrysim.nearest import task_meant
 from retrysim.project import project_around
 from retrysim.trace import is_named
 
@@ -130,9 +130,7 @@ def _choose(app: Any, name: str, wanted: str | None) -> Any:
         return (retrying or list(own.values()))[0]
     fitting = [task for task_name, task in sorted(own.items()) if is_named(task_name, wanted)]
     if not fitting:
-        there_are = f" (it has {', '.join(sorted(own))})"
-        meant = did_you_mean(wanted, [*sorted(own), *(known.rpartition(".")[2] for known in own)])
-        raise InputError(f"the app {name!r} has no task {wanted!r}{meant or there_are}")
+        raise InputError(f"the app {name!r} has no task {wanted!r}{task_meant(wanted, own)}")
     return fitting[0]
 
 

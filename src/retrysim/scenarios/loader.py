@@ -57,6 +57,8 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise ScenarioError(f"{path}:1:1: is a link to {path.readlink()}, which does not exist") from None
         close = nearest(path.name.removesuffix(SUFFIX), _names_beside(path))
         hint = f"; did you mean '{close}{SUFFIX}'?" if close else ""
         raise ScenarioError(f"{path}:1:1: no such file{hint}") from None

@@ -14,7 +14,7 @@ from retrysim.faults import Moment
 from retrysim.faults.moment import AwaitedMoments, split_task
 from retrysim.faults.targets import BROKER, EVERYBODY, RESULTS, SENDER
 from retrysim.invariants.invariant import BrokenInvariant, Problem
-from retrysim.nearest import did_you_mean
+from retrysim.nearest import task_meant
 from retrysim.scenarios import Scenario
 from retrysim.scenarios.fault import CHOOSING_VERBS, Fault
 from retrysim.simulation.route_verbs import RouteVerbs
@@ -95,9 +95,8 @@ class FaultPlayer:
         task = None if task is None else split_task(task)[0]
         if task is not None and not any(is_named(known, task) for known in self._sim.known_tasks()):
             key = ("when", "task") if fault.when is not None else (fault.verb, "task")
-            known = self._sim.known_tasks()
-            hint = did_you_mean(task, [*known, *(name.rpartition(".")[2] for name in known)])
-            raise scenario.error(("faults", index, *key), f"the app has no task {task!r}{hint}")
+            meant = task_meant(task, self._sim.known_tasks())
+            raise scenario.error(("faults", index, *key), f"the app has no task {task!r}{meant}")
 
     def _check_worker(self, scenario: Scenario, path: tuple[str | int, ...], name: str) -> None:
         allowed = {"stop": (BROKER, RESULTS), "restart": (BROKER,), "raise_alarm": (BROKER,), "skew_clock": (SENDER,)}
