@@ -343,6 +343,9 @@ IN_SOME_VERSIONS: tuple[tuple[str, str, str], ...] = (
     ("faulthandler", "_stack_overflow", "patches/exits.py"),  # crashes on purpose, which a build may lack
     ("_thread", "_get_main_thread_ident", "patches/thread_identities.py"),  # from Python 3.13 on
     ("threading:Thread", "_wait_for_tstate_lock", "patches/real_locks.py"),  # until Python 3.12
+    ("_thread:_ThreadHandle", "_set_done", "patches/thread_identities.py"),  # from Python 3.13 on
+    ("threading", "_make_thread_handle", "patches/thread_identities.py"),  # from Python 3.13 on
+    ("threading:Thread.__init__", "_handle", "patches/thread_identities.py"),  # from Python 3.13 on
     ("threading:Thread.__init__", "_is_stopped", "patches/thread_identities.py"),  # until Python 3.12
     ("threading:Thread.__init__", "_tstate_lock", "patches/reachable.py"),  # until Python 3.12
     ("traceback", "_extract_caret_anchors_from_line_segment", "celery/tracebacks.py"),  # until Python 3.12

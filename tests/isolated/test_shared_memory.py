@@ -281,7 +281,7 @@ NO_STATE = {
         """
         import requests, logging
         session = requests.Session()
-        logger = logging.getLogger("shop")
+        logger = logging.getLogger("of_a_client_that_counts")
         @app.task
         def work(n):
             session.headers["n"] = str(n)

@@ -153,5 +153,10 @@ def _main_of(process: Process | None) -> Thread | None:
 
 def _runs(started: Any, ident: int) -> None:
     started._ident, started._native_id = ident, threading.get_native_id()
-    started._is_stopped = True  # to the real methods, after the simulation
     started._started.set()
+    # To the real methods, after the simulation, it has ended.
+    if hasattr(started, "_handle"):  # from Python 3.13 on
+        started._handle = threading._make_thread_handle(ident)  # type: ignore[attr-defined]
+        started._handle._set_done()
+    else:
+        started._is_stopped = True
