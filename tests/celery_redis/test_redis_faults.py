@@ -483,6 +483,7 @@ def test_a_message_that_a_worker_has_read_and_cannot_record_as_unacked_is_lost(s
     assert sim.trace.lost() == {result.id: given_to_worker_1(how="had recorded that")}
 
 
+@pytest.mark.skipif(CELERY < (5, 5), reason="with kombu 5.3 its worker gets it, twice")
 def test_a_message_that_redis_sent_over_a_connection_that_its_worker_gives_up_is_lost(sim, app):
     worker = sim.start_worker(app)
     sim.broker.partition(worker)  # the server still holds its BRPOP
