@@ -270,6 +270,31 @@ def test_of_what_is_settled_at_once_one_consumers_part_comes_before_anothers(kin
     assert got == [body + tag for body, tag in zip(bodies, "aabb", strict=True)]
 
 
+@pytest.mark.parametrize(("end", "got", "unacked"), [("tx_commit", ["1"], 1), ("tx_rollback", [], 1)])
+def test_acknowledgement_in_a_transaction_gives_credit_when_it_is_committed(end, got, unacked):
+    world = World("3.10")
+    connection = world.connect()
+    channel = connection.channel()
+    channel.queue_declare("q", auto_delete=False)
+    channel.basic_qos(0, 1, False)
+    channel.tx_select()
+    received = []
+    channel.basic_consume("q", callback=lambda message: received.append(message.body))
+    sender = connection.channel()
+    sender.basic_publish(amqp.Message("0"), routing_key="q")
+    drain(connection)
+    channel.basic_ack(1)
+
+    sender.basic_publish(amqp.Message("1"), routing_key="q")
+    drain(connection)
+    assert received == ["0"]
+
+    getattr(channel, end)()
+    drain(connection)
+    assert received[1:] == got
+    assert world.server.hosts["/"].queues["q"].messages_unacknowledged == unacked
+
+
 def test_qos_without_global_ends_the_limit_of_the_channel():
     connection = World("3.10").connect()
     channel = connection.channel()

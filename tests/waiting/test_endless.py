@@ -67,28 +67,27 @@ def computes(app):
     return computes
 
 
-def test_a_task_that_computes_for_ever_is_named(app, computes):
-    first, at, remedy = error_of(app, computes, limits=Limits(real_seconds=0.2), task_id="12345678")
-
-    assert first == (
-        "task computes[12345678] has computed for 0.2 s of real time without waiting, and virtual time stands still "
-        "meanwhile"
-    )
-    assert at.startswith("  at test_endless.py:")
-    assert remedy == more("real_seconds")
-
-
-def test_a_task_that_waits_for_a_pipe_is_named(app, pipe):
+@pytest.fixture
+def reads(app, pipe):
     @app.task(name="reads", shared=False)
     def reads():
         os.read(pipe, 1)
 
-    first, at, remedy = error_of(app, reads, limits=Limits(real_seconds=0.02), task_id="12345678")
+    return reads
 
-    assert first == (
-        "task reads[12345678] waits for 0.2 s of real time, for a file, a pipe or a socket, and virtual time stands "
-        "still meanwhile"
-    )
+
+@pytest.mark.parametrize(
+    ("name", "limit_s", "does"),
+    [
+        ("computes", 0.2, "has computed for 0.2 s of real time without waiting"),
+        ("reads", 0.02, "waits for 0.2 s of real time, for a file, a pipe or a socket"),
+    ],
+)
+def test_a_task_that_never_ends_is_named_with_what_it_does(app, name, limit_s, does, computes, reads):
+    limits = Limits(real_seconds=limit_s)
+    first, at, remedy = error_of(app, app.tasks[name], limits=limits, task_id="12345678")
+
+    assert first == f"task {name}[12345678] {does}, and virtual time stands still meanwhile"
     assert at.startswith("  at test_endless.py:")
     assert remedy == more("real_seconds")
 

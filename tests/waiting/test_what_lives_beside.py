@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 from retrysim.patches import companions
 
@@ -93,6 +94,9 @@ def test_an_event_loop_of_the_test_waits_for_a_thread_of_the_test(sim):
 
 def test_a_thread_may_wake_an_event_loop_that_has_just_closed(sim):
     loop = asyncio.new_event_loop()
-    loop.close()
+    own_pipe = loop._csock
+    loop._csock = SimpleNamespace(send=lambda _byte: loop.close(), close=own_pipe.close)  # so fast it may be
 
-    loop._write_to_self()  # as the end of call_soon_threadsafe, whose beginning has found it open
+    loop.call_soon_threadsafe(print)
+
+    assert loop.is_closed()

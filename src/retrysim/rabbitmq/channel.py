@@ -199,7 +199,8 @@ class Channel:
             yield queue, [delivery.entry for delivery in group]
             queue.resume()
         self._volume = max(0, self._volume - sum(delivery.consumer is not None for delivery in deliveries))
-        self.resume()
+        if self.global_prefetch:
+            self.resume()
 
     def resume(self) -> None:
         """Some credit is free: let the queues of its consumers look."""
